@@ -1,0 +1,187 @@
+"""Recovery of a sparse sum by orthogonal AMP (Ma, Ping, IEEE Access 2017), unequal noise per symbol.
+
+With real measurements (2M of them, noise variance σ'² = σ²/2), c = tr(AᵀA)/d' and κ = tr((AᵀA)²)/tr(AᵀA), one iteration
+is
+
+    e = y − A s;   v = (‖e‖² − Σ_j σ_j²)/(c·d')                              error variance of s
+    w_j = v/(v + σ'_j²);   c_w = c·<w>;   r = s + Aᵀ(w∘e)/c_w                 linear, de-correlated
+    t = v(κ·c·<w²>/c_w² − 1) + c·<w²σ'²>/c_w²                                error variance of r
+    mean, var = posterior(r, t);   v_b = <var>;   v_e = 1/(1/v_b − 1/t)
+    s = v_e(mean/v_b − r/t)                                                  divergence-free
+
+For orthonormal rows κ = 1 and t = v(1/c_w − 1). The unequal-noise weights, and the form for operators whose rows are
+not orthonormal, are our reconstruction. The receiver knows y, A and the noise variance; it fits the prior itself by EM.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from array_api_compat import array_namespace, device
+
+from dsp.denoise import BernoulliGaussian, GaussianMixture, Posterior, Prior
+from dsp.sensing import Sensing
+
+Array = Any
+PriorName = Literal["bernoulli_gaussian", "gaussian_mixture"]
+
+
+@dataclass(frozen=True)
+class Recovery:
+    """An estimate of the sum, and what the receiver believes of it.
+
+    Args:
+        estimate: shape (..., d).
+        posterior_var: mean variance of an entry, shape (...).
+        predicted_nmse: the receiver's prediction of its own error, by state evolution, shape (...).
+        trace: t of each iteration, shape (iterations, ...).
+    """
+
+    estimate: Array
+    posterior_var: Array
+    predicted_nmse: Array
+    trace: Array
+
+    @property
+    def iterations(self) -> int:
+        """Iterations run."""
+        return int(self.trace.shape[0])
+
+
+def recover(
+    received: Array,
+    sensing: Sensing,
+    noise_var: Array | float,
+    *,
+    prior: Prior | PriorName = "bernoulli_gaussian",
+    max_iterations: int = 40,
+    tolerance: float = 0.01,
+) -> Recovery:
+    """Return the OAMP estimate of x from y = A x + n.
+
+    Args:
+        received: y, complex, shape (..., M): a batch of problems of one operator.
+        sensing: A.
+        noise_var: σ², per complex symbol: a number, or an array that broadcasts to (..., M).
+        prior: a prior in units of x, or the name of one to be fitted from a first guess.
+        max_iterations: upper limit.
+        tolerance: stop when the predicted error falls by less than this fraction, twice; 0 runs them all.
+
+    Raises:
+        ValueError: y has another length than M, or is not finite; the noise variance is negative or not finite.
+    """
+    xp = array_namespace(received)
+    noise = checked_noise(received, sensing, noise_var)
+    level = xp.sum(square(received) - noise, axis=-1, keepdims=True) / (sensing.gain * sensing.padded_length)
+    scale = xp.where(level > 0, level, xp.sum(square(received), axis=-1, keepdims=True))
+    scale = xp.where(scale > 0, scale, xp.ones_like(scale))
+    problem = _Problem(received / xp.sqrt(scale), sensing, noise / scale)
+    first = _first_guess(prior, xp.ones_like(scale), sensing.gain) if isinstance(prior, str) else _Scaled(prior, scale)
+    posterior, trace = _iterate(problem, first, max_iterations, tolerance)
+    mean = posterior.mean[..., : sensing.length] * xp.sqrt(scale)
+    energy = xp.where(posterior.energy > 0, posterior.energy, xp.ones_like(scale))
+    predicted = (posterior.variance / energy)[..., 0]
+    return Recovery(mean, (posterior.variance * scale)[..., 0], predicted, xp.stack(trace) * scale[..., 0])
+
+
+@dataclass(frozen=True)
+class _Problem:
+    """y, A and σ² (shape (..., 1) or (..., M)), scaled so that an entry of x has unit mean energy."""
+
+    received: Array
+    sensing: Sensing
+    noise: Array
+
+
+@dataclass(frozen=True)
+class _Scaled:
+    """A prior given in the caller's units, at unit mean energy; EM leaves it alone."""
+
+    prior: Prior
+    scale: Array
+
+    def posterior(self, r: Array, t: Array) -> Posterior:
+        root = self.scale**0.5
+        found = self.prior.posterior(r * root, t * self.scale)
+        return Posterior(found.mean / root, found.variance / self.scale, found.energy / self.scale, self)
+
+
+def _iterate(problem: _Problem, prior: Prior, limit: int, tolerance: float) -> tuple[Posterior, list[Array]]:
+    """Return the last posterior of each problem of the batch, and t of each iteration."""
+    xp = array_namespace(problem.received)
+    batch = problem.received.shape[:-1]
+    s, best, stalled = None, None, xp.zeros((*batch, 1), dtype=xp.int32, device=device(problem.received))
+    trace: list[Array] = []
+    for _ in range(limit):
+        r, t = _linear(problem, s)
+        found = prior.posterior(r, t)
+        if best is None:
+            best, slow = found, stalled * 0
+        else:
+            slow = xp.astype(found.variance > (1 - tolerance) * best.variance, xp.int32)
+            best = _choose(stalled >= 2, best, found)
+        trace.append(t[..., 0])
+        stalled = xp.where(stalled >= 2, stalled, (stalled + slow) * slow)
+        if tolerance > 0 and bool(xp.all(stalled >= 2)):
+            break
+        variance = xp.clip(found.variance, t * 1e-7, t * (1 - 1e-4))
+        extrinsic = 1 / (1 / variance - 1 / t)
+        s = (extrinsic / variance) * found.mean - (extrinsic / t) * r
+        prior = found.prior
+    if best is None:
+        raise ValueError(f"max_iterations must be at least 1, got {limit}")
+    return best, trace
+
+
+def _linear(problem: _Problem, s: Array | None) -> tuple[Array, Array]:
+    """Return r and its error variance t, shapes (..., d') and (..., 1)."""
+    xp = array_namespace(problem.received)
+    sensing, noise = problem.sensing, problem.noise
+    error = problem.received if s is None else problem.received - sensing.forward(s)
+    spent = xp.mean(noise, axis=-1, keepdims=True) * sensing.n_symbols
+    total = sensing.gain * sensing.padded_length
+    floor = 1e-7 if error.dtype == xp.complex64 else 1e-14
+    v = xp.clip((xp.sum(square(error), axis=-1, keepdims=True) - spent) / total, floor, None)
+    weight = v / (v + 0.5 * noise)
+    mean_weight = sensing.gain * xp.mean(weight, axis=-1, keepdims=True)
+    square = sensing.gain * xp.mean(weight**2, axis=-1, keepdims=True) / mean_weight**2
+    noisy = sensing.gain * xp.mean(weight**2 * (0.5 * noise), axis=-1, keepdims=True) / mean_weight**2
+    t = xp.clip(v * (sensing.gain_spread * square - 1) + noisy, floor * 1e-3, None)
+    correction = sensing.adjoint(error * (weight / mean_weight))
+    return (correction if s is None else s + correction), t
+
+
+def _choose(frozen: Array, old: Posterior, new: Posterior) -> Posterior:
+    """Return the old posterior of the problems that have stopped, the new one of the others."""
+    xp = array_namespace(frozen)
+    if not bool(xp.any(frozen)):
+        return new
+    parts = (xp.where(frozen, a, b) for a, b in ((old.mean, new.mean), (old.variance, new.variance), (old.energy, new.energy)))
+    return Posterior(*parts, prior=new.prior)
+
+
+def _first_guess(name: str, energy: Array, ratio: float) -> Prior:
+    if name == "bernoulli_gaussian":
+        return BernoulliGaussian.start(energy, ratio)
+    if name == "gaussian_mixture":
+        return GaussianMixture.start(energy, ratio)
+    raise ValueError(f"prior must be bernoulli_gaussian, gaussian_mixture or a Prior, got {name!r}")
+
+
+def checked_noise(received: Array, sensing: Sensing, noise_var: Array | float) -> Array:
+    """Return σ² in the precision of y, shape (..., 1) or (..., M)."""
+    xp = array_namespace(received)
+    if received.shape[-1] != sensing.n_symbols:
+        raise ValueError(f"received must have M = {sensing.n_symbols} symbols, got {received.shape[-1]}")
+    if not bool(xp.all(xp.isfinite(received))):
+        raise ValueError("received has symbols that are not finite; leave out the agent or the round that made them")
+    real = xp.float64 if received.dtype == xp.complex128 else xp.float32
+    noise = xp.asarray(noise_var, dtype=real, device=device(received))
+    if not bool(xp.all((noise >= 0) & xp.isfinite(noise))):
+        raise ValueError("noise_var must be finite and not negative")
+    return xp.reshape(noise, (1,) * received.ndim) if noise.ndim == 0 else noise
+
+
+def square(z: Array) -> Array:
+    """Return |z|², real, the shape of z."""
+    xp = array_namespace(z)
+    return xp.real(z) ** 2 + xp.imag(z) ** 2

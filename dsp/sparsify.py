@@ -1,0 +1,85 @@
+"""Top-k sparsification with error feedback (Stich, Cordonnier, Jaggi, NeurIPS 2018).
+
+    v = m + Δ;   g = S_k(v);   send g;   m <- v − g  if the server heard it,  m <- v  if it did not
+
+S_k keeps the k entries of largest magnitude of the whole vector, so ‖v − S_k(v)‖² <= (1 − k/d)‖v‖². Where we deviate:
+the residual is committed only when the server confirms, so both outcomes are computed and none is chosen here.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from array_api_compat import array_namespace, is_torch_namespace
+
+Array = Any
+
+
+@dataclass(frozen=True)
+class Pending:
+    """An update that was prepared but not confirmed; kept + residual_if_heard = residual_if_not = v.
+
+    Args:
+        kept: g = S_k(v), shape (..., d).
+        residual_if_heard: v − g, shape (..., d).
+        residual_if_not: v, shape (..., d).
+    """
+
+    kept: Array
+    residual_if_heard: Array
+    residual_if_not: Array
+
+
+def prepare(update: Array, residual: Array | None, k: int) -> Pending:
+    """Return what to send of an update, and the residual for either outcome.
+
+    Args:
+        update: Δ, shape (..., d).
+        residual: m, shape (..., d); None is zero.
+        k: entries to keep.
+
+    Raises:
+        ValueError: k is not between 1 and d.
+    """
+    total = update if residual is None else update + residual
+    kept = top_k(total, k)
+    return Pending(kept, total - kept, total)
+
+
+def top_k(vector: Array, k: int) -> Array:
+    """Return S_k(v): the k entries of largest magnitude, zero elsewhere; of equal ones the first are kept.
+
+    Args:
+        vector: v, real, shape (..., d).
+        k: entries to keep, 1 <= k <= d.
+
+    Raises:
+        ValueError: k is not between 1 and d.
+    """
+    length = vector.shape[-1]
+    if not 1 <= k <= length:
+        raise ValueError(f"k must be between 1 and d = {length}, got {k}")
+    if k == length:
+        return vector
+    xp = array_namespace(vector)
+    magnitude = xp.abs(vector)
+    threshold = _kth_largest(magnitude, k)
+    above = magnitude > threshold
+    room = k - xp.sum(xp.astype(above, xp.int64), axis=-1, keepdims=True)
+    tied = magnitude == threshold
+    if bool(xp.any(xp.sum(xp.astype(tied, xp.int64), axis=-1, keepdims=True) > room)):
+        tied = tied & (xp.cumulative_sum(xp.astype(tied, xp.int64), axis=-1) <= room)
+    return xp.where(above | tied, vector, xp.zeros_like(vector))
+
+
+def count(fraction: float, length: int) -> int:
+    """Return k = round(fraction·d), at least 1."""
+    return max(1, round(fraction * length))
+
+
+def _kth_largest(magnitude: Array, k: int) -> Array:
+    """Return the k-th largest magnitude, shape (..., 1), in O(d): the standard has no selection, the libraries do."""
+    xp = array_namespace(magnitude)
+    if is_torch_namespace(xp):
+        return magnitude.kthvalue(magnitude.shape[-1] - k + 1, dim=-1, keepdim=True).values
+    position = magnitude.shape[-1] - k
+    return xp.partition(magnitude, position, axis=-1)[..., position : position + 1]

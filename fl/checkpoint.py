@@ -1,0 +1,110 @@
+"""Checkpoints: θ, the optimiser and the round, in one safetensors file that is whole or absent.
+
+The header holds what resuming needs to check: configuration hash, length of the history, SHA-256 of the tensors. The
+checkpoint before the last one is kept, so that a damaged file costs a few rounds and never the run.
+"""
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from fl.files import atomic_path
+from fl.server import ServerState
+
+NAME = "checkpoint.safetensors"
+PREVIOUS = "checkpoint.previous.safetensors"
+SCHEMA = 1
+
+
+class CheckpointError(RuntimeError):
+    """A checkpoint that is missing, damaged, or of another run."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A run between two rounds.
+
+    Args:
+        state: the server's state.
+        rounds: rounds done.
+        history_bytes: length of history.jsonl at that point.
+        config_hash: `fl.config.digest` of the run's configuration.
+    """
+
+    state: ServerState
+    rounds: int
+    history_bytes: int
+    config_hash: str
+
+
+def save(folder: Path, checkpoint: Checkpoint) -> None:
+    """Write the checkpoint of a run; the one before it is kept under another name."""
+    state = checkpoint.state
+    tensors = {
+        "theta": state.theta.cpu().contiguous(),
+        "first_moment": state.first_moment.cpu().contiguous(),
+        "second_moment": state.second_moment.cpu().contiguous(),
+    }
+    header = {
+        "schema": SCHEMA,
+        "rounds": checkpoint.rounds,
+        "steps": state.steps,
+        "history_bytes": checkpoint.history_bytes,
+        "config_hash": checkpoint.config_hash,
+        "sha256": _digest(tensors),
+    }
+    target = folder / NAME
+    with atomic_path(target) as temporary:
+        save_file(tensors, temporary, metadata={"airmeta": json.dumps(header)})
+        if target.exists():
+            with atomic_path(folder / PREVIOUS) as previous:
+                os.link(target, previous)
+
+
+def load(folder: Path, device: str = "cpu") -> Checkpoint:
+    """Return the last checkpoint of a run.
+
+    Raises:
+        CheckpointError: there is none, or it is damaged; says which older one is whole.
+    """
+    path = folder / NAME
+    if not path.exists() and not (folder / PREVIOUS).exists():
+        raise CheckpointError(f"{path}: no checkpoint; the run did not reach its first one, start it again")
+    try:
+        return _read(path, device)
+    except CheckpointError as error:
+        try:
+            rounds = _read(folder / PREVIOUS, device).rounds
+        except CheckpointError:
+            raise error from None
+        raise CheckpointError(
+            f"{error}; {folder / PREVIOUS} (after {rounds} rounds) is whole: rename it to {NAME} to go on from there"
+        ) from error
+
+
+def _read(path: Path, device: str) -> Checkpoint:
+    try:
+        with safe_open(path, framework="pt", device=device) as file:
+            header = json.loads((file.metadata() or {})["airmeta"])
+            tensors = {name: file.get_tensor(name) for name in ("theta", "first_moment", "second_moment")}
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        raise CheckpointError(f"{path}: not a whole checkpoint ({error})") from error
+    if header["schema"] != SCHEMA:
+        raise CheckpointError(f"{path}: schema {header['schema']}, this version reads {SCHEMA}")
+    if header["sha256"] != _digest(tensors):
+        raise CheckpointError(f"{path}: damaged, its SHA-256 does not match")
+    state = ServerState(**tensors, steps=header["steps"])
+    return Checkpoint(state, header["rounds"], header["history_bytes"], header["config_hash"])
+
+
+def _digest(tensors: dict[str, torch.Tensor]) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        digest.update(tensors[name].cpu().numpy().tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,69 @@
+"""The seam between learning and the air: kept updates of the scheduled agents in, an estimate of their sum out.
+
+An uplink is told what each scheduled agent wants to send and returns a `Delivery`. What an agent sends and what the
+server receives are separate steps of each uplink; only the `ideal` and `digital` baselines carry updates by wire.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+
+Array = Any  # a NumPy array or a torch tensor
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What the agents of one round want to send.
+
+    Args:
+        agents: ids, in the order of the rows below.
+        kept: w_i·g_i, kept entries of the weighted updates, shape (n, d); every row is finite.
+    """
+
+    agents: tuple[int, ...]
+    kept: Array
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """What a round's uplink delivered.
+
+    Args:
+        total: estimate of Σ g_i over the agents heard, shape (d,); None when nobody was heard.
+        heard: for each row of the offer, whether the server counts it.
+        sent_fraction: for each row, the factor c_i <= 1 by which the agent scaled g_i down; the rest stays with it.
+        excluded: reason of each agent left out, by id.
+        channel_uses: complex payload symbols of the round; None for a link that is not a channel.
+        channel_uses_total: payload, pilots and sounding.
+        common_scale: ρ, common power scale from update to received amplitude, in units of P.
+        receive_snr_db: power of the received sum over σ², measured.
+        transmit_power: mean |x_i|² over P of each agent heard, by id.
+        predicted_nmse_db: error that the receiver predicts for its own estimate.
+        oracle_symbol_nmse_db: error of the received symbols against Σ A g_i, which only a simulation knows.
+    """
+
+    total: Array | None
+    heard: np.ndarray
+    sent_fraction: np.ndarray
+    excluded: dict[int, str] = field(default_factory=dict)
+    channel_uses: int | None = None
+    channel_uses_total: int | None = None
+    common_scale: float | None = None
+    receive_snr_db: float | None = None
+    transmit_power: dict[int, float] = field(default_factory=dict)
+    predicted_nmse_db: float | None = None
+    oracle_symbol_nmse_db: float | None = None
+
+
+class Uplink(Protocol):
+    """A way from the agents to the server."""
+
+    @property
+    def kept_entries(self) -> int:
+        """k, the entries of an update that this uplink has room for."""
+        ...
+
+    def deliver(self, offer: Offer, round_index: int) -> Delivery:
+        """Return what the server makes of the offer in this round."""
+        ...
