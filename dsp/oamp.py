@@ -143,9 +143,9 @@ def _linear(problem: _Problem, s: Array | None) -> tuple[Array, Array]:
     v = xp.clip((xp.sum(square(error), axis=-1, keepdims=True) - spent) / total, floor, None)
     weight = v / (v + 0.5 * noise)
     mean_weight = sensing.gain * xp.mean(weight, axis=-1, keepdims=True)
-    square = sensing.gain * xp.mean(weight**2, axis=-1, keepdims=True) / mean_weight**2
+    spread = sensing.gain * xp.mean(weight**2, axis=-1, keepdims=True) / mean_weight**2
     noisy = sensing.gain * xp.mean(weight**2 * (0.5 * noise), axis=-1, keepdims=True) / mean_weight**2
-    t = xp.clip(v * (sensing.gain_spread * square - 1) + noisy, floor * 1e-3, None)
+    t = xp.clip(v * (sensing.gain_spread * spread - 1) + noisy, floor * 1e-3, None)
     correction = sensing.adjoint(error * (weight / mean_weight))
     return (correction if s is None else s + correction), t
 

@@ -67,6 +67,11 @@ def save(folder: Path, checkpoint: Checkpoint) -> None:
                 os.link(target, previous)
 
 
+def exists(folder: Path) -> bool:
+    """Return whether a run has reached a checkpoint."""
+    return (folder / NAME).exists() or (folder / PREVIOUS).exists()
+
+
 def load(folder: Path, device: str = "cpu") -> Checkpoint:
     """Return the last checkpoint of a run.
 
@@ -74,7 +79,7 @@ def load(folder: Path, device: str = "cpu") -> Checkpoint:
         CheckpointError: there is none, or it is damaged; says which older one is whole.
     """
     path = folder / NAME
-    if not path.exists() and not (folder / PREVIOUS).exists():
+    if not exists(folder):
         raise CheckpointError(f"{path}: no checkpoint; the run did not reach its first one, start it again")
     try:
         return _read(path, device)

@@ -132,7 +132,7 @@ class Uplink(Section):
     min_gain: Positive | None = Field(
         None, description="|h|² below which inversion stays silent; default 1/(agents · SNR), the optimum"
     )
-    min_headroom_db: Decibel = Field(0.0, description="agents whose P/(σ²·mean 1/|h|²) is lower sit the round out")
+    min_headroom_db: Decibel = Field(3.0, description="agents whose P/(σ²·mean 1/|h|²) is lower sit the round out")
     max_norm_ratio: float = Field(5.0, ge=1, description="an update longer than this times the median is scaled down")
     receiver: Literal["oamp", "lmmse"] = Field("oamp", description="how the server recovers the sum")
     prior: Literal["bernoulli_gaussian", "gaussian_mixture"] = Field(

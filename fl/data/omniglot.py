@@ -1,0 +1,72 @@
+"""Omniglot (Lake, Salakhutdinov, Tenenbaum, Science 2015): 964 + 659 characters, 20 drawers each.
+
+Read from the official images_background.zip and images_evaluation.zip, or from packed omniglot_background.npz and
+omniglot_evaluation.npz. The 105 x 105 bitmaps are averaged down to 28 x 28; characters of the background alphabets
+train, those of the evaluation alphabets are for new agents.
+"""
+
+import io
+import zipfile
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from fl.data.base import SIDE, Arrays, DataError, check_sha256, find
+
+VERSION = 1
+DRAWERS = 20
+SOURCE = 105
+CHARACTERS = {"background": 964, "evaluation": 659}
+PACKED_SHA256 = {
+    "background": "8bf84167413cd00beacdce3fe582f780ab538d8dbef043a6d688f2527bbce199",
+    "evaluation": "0b84c7ffd94c4841c0040e529c86a82eaaccb986d8eadad5673f7991b7475276",
+}
+HOW = "get images_background.zip and images_evaluation.zip from github.com/brendenlake/omniglot (folder python)"
+
+
+def build(root: Path) -> Arrays:
+    """Return both sets as 28 x 28 images.
+
+    Raises:
+        DataError: a file is missing or damaged.
+    """
+    images = np.concatenate([_shrink(_read(root, part)) for part in CHARACTERS])
+    labels = np.repeat(np.arange(sum(CHARACTERS.values())), DRAWERS)
+    return Arrays(images, labels, CHARACTERS["background"])
+
+
+def _read(root: Path, part: str) -> np.ndarray:
+    """Return ink as bool, shape (characters·20, 105, 105)."""
+    path = find(root, (f"images_{part}.zip", f"omniglot_{part}.npz"), HOW)
+    if path.suffix == ".zip":
+        return _read_zip(path, CHARACTERS[part])
+    check_sha256(path, PACKED_SHA256[part])
+    return ~np.load(path)["images"].reshape(-1, SOURCE, SOURCE)
+
+
+def _read_zip(path: Path, characters: int) -> np.ndarray:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = [name for name in archive.namelist() if name.endswith(".png") and "__MACOSX" not in name]
+            names.sort(key=lambda name: Path(name).name)  # XXXX_YY.png: character, drawer
+            if len(names) != characters * DRAWERS:
+                raise DataError(f"{path}: {len(names)} images, expected {characters * DRAWERS}; get it again")
+            return np.stack([~np.asarray(Image.open(io.BytesIO(archive.read(name))).convert("1")) for name in names])
+    except (zipfile.BadZipFile, OSError, ValueError) as error:
+        raise DataError(f"{path}: damaged or cut short ({error}); get it again") from error
+
+
+def _shrink(ink: np.ndarray) -> np.ndarray:
+    """Return area averages, uint8, of bool images: (n, 105, 105) to (n, 28, 28)."""
+    weights = _area_weights(SOURCE, SIDE)
+    small = [weights @ chunk.astype(np.float32) @ weights.T for chunk in np.array_split(ink, max(1, len(ink) // 1000))]
+    return np.rint(np.concatenate(small) * 255).astype(np.uint8)
+
+
+def _area_weights(source: int, target: int) -> np.ndarray:
+    """Return the share of each source pixel in each target pixel, shape (target, source), rows summing to 1."""
+    edges = np.arange(target + 1) * source / target
+    left = np.maximum(edges[:-1, None], np.arange(source))
+    right = np.minimum(edges[1:, None], np.arange(source) + 1)
+    return (np.maximum(right - left, 0) * target / source).astype(np.float32)

@@ -1,0 +1,224 @@
+"""A run: rounds from a configuration to a folder that holds everything about it.
+
+    config.toml  manifest.json  history.jsonl  timing.jsonl  checkpoint.safetensors  residuals/  samples.npz
+
+The history is a function of the configuration: the same bytes whether a run goes through or is killed and resumed.
+"""
+
+import json
+import platform
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from fl import checkpoint, config as configuration
+from fl.checkpoint import Checkpoint
+from fl.config import Config, ConfigError
+from fl.files import atomic_path, write_text
+from fl.history import History
+from fl.residuals import ResidualStore
+from fl.round import run_round
+from fl.server import ServerState
+from fl.setup import Parts, assemble
+from fl.tasks import Sample, evaluate
+
+Observer = Callable[[dict[str, Any], dict[str, float]], bool]
+"""Called with the record and the timing of each round; returns whether to stop after it."""
+
+
+class RunError(RuntimeError):
+    """A run that cannot start, resume or go on; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The files of one run.
+
+    Args:
+        path: the folder.
+    """
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        """The resolved configuration."""
+        return self.path / "config.toml"
+
+    @property
+    def history(self) -> Path:
+        """One line a round."""
+        return self.path / "history.jsonl"
+
+    @property
+    def timing(self) -> Path:
+        """Wall clock of each round."""
+        return self.path / "timing.jsonl"
+
+    @property
+    def samples(self) -> Path:
+        """Tasks of new agents with predictions."""
+        return self.path / "samples.npz"
+
+    def load_config(self) -> Config:
+        """Return the configuration of the run.
+
+        Raises:
+            RunError: this is not the folder of a run.
+        """
+        if not self.config.exists():
+            raise RunError(f"{self.path}: not the folder of a run (no config.toml)")
+        return configuration.load(self.config)
+
+
+def run(config: Config, folder: RunFolder, cache: Path, *, resume: bool, observe: Observer) -> bool:
+    """Run the rounds that are left and return whether all are done; False: the observer stopped it.
+
+    Args:
+        config: the experiment.
+        folder: where the run lives.
+        cache: folder of the data caches.
+        resume: go on from the last checkpoint, if there is one.
+        observe: called after every round.
+
+    Raises:
+        RunError: the folder holds another run, or cannot be written.
+        DataError, CheckpointError, HistoryError, ResidualError: as their names say.
+    """
+    torch.set_num_threads(config.run.threads)
+    parts = assemble(config, cache)
+    try:
+        return _run(parts, folder, resume, observe)
+    except OSError as error:
+        raise RunError(
+            f"{error.filename or folder.path}: {error.strerror or error}; the last checkpoint is whole: mend this and "
+            f"go on with --resume"
+        ) from error
+
+
+def restore(folder: RunFolder, cache: Path) -> tuple[Parts, Checkpoint]:
+    """Return the parts and the last checkpoint of a run, to evaluate it."""
+    config = folder.load_config()
+    torch.set_num_threads(config.run.threads)
+    return assemble(config, cache), checkpoint.load(folder.path, config.run.device)
+
+
+def _run(parts: Parts, folder: RunFolder, resume: bool, observe: Observer) -> bool:
+    config = parts.config
+    residuals = ResidualStore(folder.path / "residuals", config.run.device)
+    history, timing = History(folder.history), History(folder.timing)
+    state, first = _start(parts, folder, history, residuals, resume)
+    for round_index in range(first, config.rounds):
+        result = run_round(parts, state, residuals, round_index)
+        state, record, seconds = result.state, result.record, result.seconds
+        last = round_index + 1 == config.rounds
+        if last or (round_index + 1) % config.evaluation.every == 0:
+            started = time.perf_counter()
+            scores, sample = _evaluate(parts, state, last)
+            record |= scores
+            seconds |= {"evaluation": time.perf_counter() - started}
+            _save_sample(folder.samples, sample)
+        history.append(record)
+        timing.append({"schema": record["schema"], "round": round_index, **seconds})
+        stop = observe(record, seconds) and not last
+        if last or stop or (round_index + 1) % config.run.checkpoint_every == 0:
+            _save(folder, state, round_index + 1, history, residuals, config)
+        if stop:
+            return False
+    return True
+
+
+def _start(
+    parts: Parts, folder: RunFolder, history: History, residuals: ResidualStore, resume: bool
+) -> tuple[ServerState, int]:
+    """Return the state to go on from and the first round; make the folder of a new run."""
+    config = parts.config
+    if not folder.config.exists():
+        if folder.path.exists() and any(folder.path.iterdir()):
+            raise RunError(f"{folder.path}: not empty and not a run; choose another folder with --out")
+        folder.path.mkdir(parents=True, exist_ok=True)
+        write_text(folder.path / "manifest.json", json.dumps(manifest(config), indent=2) + "\n")
+        write_text(folder.config, configuration.dump(config))
+        return ServerState.start(parts.first_theta()), 0
+    if not resume:
+        raise RunError(f"{folder.path}: already holds a run; go on with --resume, or choose another folder with --out")
+    theirs = folder.load_config()
+    if configuration.digest(config) != configuration.digest(theirs):
+        raise ConfigError(
+            [f"{folder.path}: holds a run of another configuration; resume it with its own config.toml"]
+            + configuration.differences(config, theirs)
+        )
+    if not checkpoint.exists(folder.path):
+        history.rewind(0, 0)
+        residuals.restore(0)
+        return ServerState.start(parts.first_theta()), 0
+    saved = checkpoint.load(folder.path, config.run.device)
+    history.rewind(saved.history_bytes, saved.rounds)
+    residuals.restore(saved.rounds)
+    return saved.state, saved.rounds
+
+
+def _evaluate(parts: Parts, state: ServerState, last: bool) -> tuple[dict[str, Any], Sample]:
+    evaluation = parts.config.evaluation
+    tasks = evaluation.final_tasks if last and evaluation.final_tasks else evaluation.tasks
+    return evaluate(parts, state.theta, tasks)
+
+
+def _save(
+    folder: RunFolder, state: ServerState, rounds: int, history: History, residuals: ResidualStore, config: Config
+) -> None:
+    """Write a checkpoint: first what it refers to, then the checkpoint, then forget what it supersedes."""
+    residuals.save(rounds)
+    checkpoint.save(folder.path, Checkpoint(state, rounds, history.sync(), configuration.digest(config)))
+    residuals.prune(rounds)
+
+
+def _save_sample(path: Path, sample: Sample) -> None:
+    with atomic_path(path) as temporary, temporary.open("wb") as handle:
+        np.savez_compressed(
+            handle,
+            support=_pixels(sample.support.images),
+            query=_pixels(sample.query.images),
+            support_labels=sample.support.labels.cpu().numpy(),
+            query_labels=sample.query.labels.cpu().numpy(),
+            predictions=sample.predictions,
+        )
+
+
+def _pixels(images: torch.Tensor) -> np.ndarray:
+    return (images.squeeze(2) * 255).round().to(torch.uint8).cpu().numpy()
+
+
+def manifest(config: Config) -> dict[str, Any]:
+    """Return what a reader needs to know about where a run was made."""
+    packages = "airmeta", "numpy", "scipy", "torch", "array-api-compat"
+    return {
+        "versions": {"python": platform.python_version()} | {name: _version(name) for name in packages},
+        "git": _git_hash(),
+        "machine": {"system": platform.platform(), "processor": platform.machine(), "threads": config.run.threads},
+        "config_hash": configuration.digest(config),
+        "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    }
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _git_hash() -> str | None:
+    """Return the commit of the source tree, marked if it was changed; None outside a checkout."""
+    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=12"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return None

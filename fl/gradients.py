@@ -1,0 +1,77 @@
+"""Gradients and Hessian-vector products of a model's loss, and agents side by side.
+
+On a CPU the agents of a round run in threads, one core each, with channels-last convolutions: for 20 agents, 25 images
+and 32 filters on two cores this takes 0.25-0.4 of the time of a plain loop, where torch.func.vmap (grouped
+convolutions) takes 1.4 to 2 times as long (`airmeta bench local`). Double backward is faster with contiguous
+convolutions.
+"""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeVar
+
+import torch
+import torch.nn.functional as F
+
+from fl.models import Model
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+Set = tuple[torch.Tensor, torch.Tensor]
+"""Images (n, 1, 28, 28) and labels (n,) of one agent."""
+
+HESSIAN_STEP = 1e-3
+
+
+@dataclass(frozen=True)
+class Loss:
+    """Mean cross-entropy of a model on a set, as a function of its parameters.
+
+    Args:
+        model: the model.
+        precision: dtype in which the model runs; parameters and gradients keep their own.
+    """
+
+    model: Model
+    precision: torch.dtype | None = None
+
+    def value(self, theta: torch.Tensor, data: Set, layout: torch.memory_format = torch.channels_last) -> torch.Tensor:
+        """Return f(θ), a scalar tensor."""
+        images, labels = data
+        inside = theta if self.precision is None else theta.to(self.precision)
+        logits = self.model.logits(inside, images.to(inside.dtype), layout)
+        return F.cross_entropy(logits.to(theta.dtype), labels)
+
+    def gradient(self, theta: torch.Tensor, data: Set) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return f(θ), detached, and ∇f(θ), shape (d,)."""
+        point = theta.detach().requires_grad_()
+        value = self.value(point, data)
+        return value.detach(), torch.autograd.grad(value, point)[0]
+
+    def hessian_vector(self, theta: torch.Tensor, vector: torch.Tensor, data: Set) -> torch.Tensor:
+        """Return H(θ)·v, exactly, by differentiating ∇f·v; shape (d,)."""
+        point = theta.detach().requires_grad_()
+        value = self.value(point, data, torch.contiguous_format)
+        (gradient,) = torch.autograd.grad(value, point, create_graph=True)
+        return torch.autograd.grad(gradient @ vector, point)[0]
+
+    def hessian_difference(self, theta: torch.Tensor, vector: torch.Tensor, data: Set) -> torch.Tensor:
+        """Return H(θ)·v ≈ [∇f(θ + δv) − ∇f(θ − δv)]/(2δ), shape (d,)."""
+        _, ahead = self.gradient(theta + HESSIAN_STEP * vector, data)
+        _, behind = self.gradient(theta - HESSIAN_STEP * vector, data)
+        return (ahead - behind) / (2 * HESSIAN_STEP)
+
+
+def side_by_side(work: Callable[[Item], Result], items: Sequence[Item], threads: int) -> list[Result]:
+    """Return the results for all items, in their order; each runs on one core, so none depends on the others.
+
+    Args:
+        work: pure function of one item.
+        items: what to work on.
+        threads: cores.
+    """
+    if threads == 1 or len(items) <= 1:
+        return [work(item) for item in items]
+    with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        return list(pool.map(work, items))

@@ -1,0 +1,132 @@
+"""From a configuration to the parts of an experiment: the one place where keys become objects."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from dsp.metrics import from_db
+from dsp.sparsify import count
+from fl.algorithms.meta import MetaLearner
+from fl.config import Config
+from fl.data.base import Dataset, load
+from fl.data.episodes import Pool
+from fl.data.partition import Partition, by_class, by_class_overlap
+from fl.fading import BlockFading
+from fl.gradients import Loss
+from fl.models import Model, build
+from fl.server import ServerOptimizer
+from fl.streams import Purpose, stream
+from fl.uplink.base import Uplink
+from fl.uplink.grant import PowerControl
+from fl.uplink.ideal import IdealUplink
+from fl.uplink.symbol import SymbolUplink
+
+DEFAULT_RICIAN_DB = 6.0
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Everything an experiment is made of.
+
+    Args:
+        config: where the parts come from.
+        dataset: images.
+        partition: classes of each agent.
+        model: the learned model.
+        learner: what an agent computes.
+        optimizer: the server's step.
+        uplink: the way from the agents to the server.
+    """
+
+    config: Config
+    dataset: Dataset
+    partition: Partition
+    model: Model
+    learner: MetaLearner
+    optimizer: ServerOptimizer
+    uplink: Uplink
+
+    @property
+    def training_pool(self) -> Pool:
+        """Images of each class that may be trained on."""
+        return Pool(0, -self.config.task.holdout or None)
+
+    @property
+    def heldout_pool(self) -> Pool:
+        """Images of each training class that are never trained on."""
+        return Pool(-self.config.task.holdout or 0, None)
+
+    def weight(self, agent: int) -> float:
+        """Return w_i, the weight of an agent in the mean."""
+        if self.config.algorithm.weighting == "uniform":
+            return 1.0
+        pool = self.training_pool
+        sizes = [len(self.dataset.class_images[c][pool.start : pool.stop]) for c in self.partition(agent)]
+        return float(sum(sizes)) / float(len(self.dataset.images)) * self.config.agents.count
+
+    def first_theta(self) -> torch.Tensor:
+        """Return θ before the first round, shape (d,)."""
+        return self.model.init(stream(self.config.seed, Purpose.MODEL)).to(self.config.run.device)
+
+
+def assemble(config: Config, cache: Path) -> Parts:
+    """Return the parts of an experiment.
+
+    Raises:
+        DataError: its images are missing or damaged.
+        ValueError: the data cannot serve the task.
+    """
+    dataset = load(config.task.dataset, config.data_root, cache)
+    model = build(config.model.kind, config.model.width, config.task.ways)
+    precision = torch.bfloat16 if config.run.precision == "bfloat16" else None
+    algorithm, server = config.algorithm, config.server
+    return Parts(
+        config=config,
+        dataset=dataset,
+        partition=_partition(config, dataset.train_classes),
+        model=model,
+        learner=MetaLearner(Loss(model, precision), algorithm.inner_lr, algorithm.local_lr, algorithm.order),
+        optimizer=ServerOptimizer(server.optimizer, server.lr, server.momentum, algorithm.local_lr),
+        uplink=_uplink(config, model.dimension),
+    )
+
+
+def _partition(config: Config, classes: np.ndarray) -> Partition:
+    task = config.task
+    if task.partition == "class":
+        rng = stream(config.seed, Purpose.PARTITION)
+        return by_class(classes, config.agents.count, task.ways, rng)
+    return by_class_overlap(
+        classes, task.classes_per_agent, lambda agent: stream(config.seed, Purpose.PARTITION, agent=agent)
+    )
+
+
+def _uplink(config: Config, length: int) -> Uplink:
+    uplink = config.uplink
+    k = count(uplink.sparsity, length)
+    if uplink.kind == "ideal":
+        return IdealUplink(k if uplink.ideal_top_k else length)
+    k_factor_db = DEFAULT_RICIAN_DB if uplink.fading.k_factor_db is None else uplink.fading.k_factor_db
+    fading = BlockFading(uplink.fading.kind, from_db(k_factor_db))
+    control = PowerControl(
+        rule=uplink.power_rule,
+        noise_var=1 / from_db(uplink.snr_db),
+        min_gain=uplink.min_gain,
+        min_headroom=from_db(uplink.min_headroom_db),
+        max_norm_ratio=uplink.max_norm_ratio,
+        mean_amplitude=fading.mean_amplitude,
+    )
+    return SymbolUplink(
+        length=length,
+        kept_entries=k,
+        n_symbols=length if uplink.sensing == "identity" else count(uplink.measurements, length),
+        sensing=uplink.sensing,
+        power_control=control,
+        fading=fading,
+        blocks=uplink.fading.blocks,
+        receiver=uplink.receiver,
+        prior=uplink.prior,
+        seed=config.seed,
+    )

@@ -1,0 +1,103 @@
+"""The fixed tasks of an evaluation: new agents, and the training agents on training and on held-out images."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+
+import numpy as np
+import torch
+
+from fl.data.episodes import Batch, Pool, draw, gather
+from fl.evaluation import TaskScores, fine_tune, interval
+from fl.setup import Parts
+from fl.streams import Purpose, stream
+
+CHUNK = 50  # tasks in memory at once; each task is scored alone, so this changes no result
+SHOWN = 6
+
+
+class Group(IntEnum):
+    """Whose tasks. The numbers are part of the random streams."""
+
+    NEW = 0
+    TRAINING = 1
+    HELDOUT = 2
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Some tasks of new agents, for the report: support and query sets, and the predictions for the queries."""
+
+    support: Batch
+    query: Batch
+    predictions: np.ndarray
+
+
+def evaluate(parts: Parts, theta: torch.Tensor, n_tasks: int) -> tuple[dict[str, Any], Sample]:
+    """Return the evaluation keys of the history at parameters theta (d,), and some of the tasks of new agents."""
+    new, sample = score(parts, theta, Group.NEW, n_tasks)
+    training, _ = score(parts, theta, Group.TRAINING, n_tasks)
+    record = {
+        "new_agent_accuracy": float(new.accuracy[:, -1].mean()),
+        "new_agent_interval": list(interval(new.accuracy[:, -1])),
+        "new_agent_loss": float(new.loss[:, -1].mean()),
+        "new_agent_loss_interval": list(interval(new.loss[:, -1])),
+        "train_agent_accuracy": float(training.accuracy[:, -1].mean()),
+        "train_agent_interval": list(interval(training.accuracy[:, -1])),
+        "train_agent_loss": float(training.loss[:, -1].mean()),
+        "train_agent_loss_interval": list(interval(training.loss[:, -1])),
+        "accuracy_by_step": new.accuracy.mean(0).tolist(),
+        "interval_by_step": [list(interval(column)) for column in new.accuracy.T],
+    }
+    if parts.config.task.holdout:
+        heldout, _ = score(parts, theta, Group.HELDOUT, n_tasks)
+        record["heldout_accuracy"] = float(heldout.accuracy[:, -1].mean())
+        record["heldout_loss"] = float(heldout.loss[:, -1].mean())
+    return record, sample
+
+
+def score(parts: Parts, theta: torch.Tensor, group: Group, n_tasks: int) -> tuple[TaskScores, Sample]:
+    """Return the scores of `n_tasks` tasks of a group, and the first few of them."""
+    config = parts.config
+    total: TaskScores | None = None
+    sample: Sample | None = None
+    for support, query in _chunks(parts, group, n_tasks):
+        rows = range(len(support.labels))
+        tasks = [((support.images[i], support.labels[i]), (query.images[i], query.labels[i])) for i in rows]
+        scores = fine_tune(parts.learner, theta, tasks, config.evaluation.steps, config.run.threads)
+        total = scores if total is None else total + scores
+        sample = sample or Sample(support.rows(0, SHOWN), query.rows(0, SHOWN), scores.predictions[:SHOWN])
+    if total is None or sample is None:
+        raise ValueError(f"an evaluation needs at least one task, got {n_tasks}")
+    return total, sample
+
+
+def _chunks(parts: Parts, group: Group, n_tasks: int) -> Iterator[tuple[Batch, Batch]]:
+    """Yield support and query sets; task i of a group is the same whatever their number."""
+    ways = parts.config.task.ways
+    for start in range(0, n_tasks, CHUNK):
+        episodes = []
+        for task in range(start, min(start + CHUNK, n_tasks)):
+            rng = stream(parts.config.evaluation.seed, Purpose.EVALUATION, int(group), task)
+            episodes.append(draw(parts.dataset, _classes(parts, group, rng), ways, _sets(parts, group), rng))
+        support, query = gather(parts.dataset, episodes, ways)
+        yield support.to(parts.config.run.device), query.to(parts.config.run.device)
+
+
+def _classes(parts: Parts, group: Group, rng: np.random.Generator) -> np.ndarray:
+    if group is Group.NEW:
+        return parts.dataset.new_classes
+    return parts.partition(int(rng.integers(parts.config.agents.count)))
+
+
+def _sets(parts: Parts, group: Group) -> list[tuple[int, Pool]]:
+    """Return shots and queries of a class; training tasks have as many queries as the training images allow."""
+    task, wanted = parts.config.task, parts.config.evaluation.queries
+    if group is Group.NEW:
+        return [(task.shots, Pool()), (wanted, Pool())]
+    if group is Group.HELDOUT:
+        return [(task.shots, parts.training_pool), (min(wanted, task.holdout), parts.heldout_pool)]
+    smallest = min(len(images) for images in parts.dataset.class_images[: len(parts.dataset.train_classes)])
+    queries = min(wanted, smallest - task.holdout - task.shots)
+    return [(task.shots, parts.training_pool), (queries, parts.training_pool)]
