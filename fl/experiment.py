@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from fl import checkpoint, config as configuration
+from fl import checkpoint
+from fl import config as configuration
 from fl.checkpoint import Checkpoint
 from fl.config import Config, ConfigError
 from fl.files import atomic_path, write_text

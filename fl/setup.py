@@ -1,6 +1,6 @@
 """From a configuration to the parts of an experiment: the one place where keys become objects."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +9,7 @@ import torch
 from dsp.metrics import from_db
 from dsp.sparsify import count
 from fl.algorithms.meta import MetaLearner
-from fl.config import Config
+from fl.config import Config, check
 from fl.data.base import Dataset, load
 from fl.data.episodes import Pool
 from fl.data.partition import Partition, by_class, by_class_overlap
@@ -130,3 +130,14 @@ def _uplink(config: Config, length: int) -> Uplink:
         prior=uplink.prior,
         seed=config.seed,
     )
+
+
+def with_evaluation(parts: Parts, changed: dict[str, int]) -> Parts:
+    """Return the parts with other evaluation settings, checked like those of a file.
+
+    Raises:
+        ConfigError: the settings do not fit the task.
+    """
+    content = parts.config.model_dump(mode="json")
+    content["evaluation"] |= changed
+    return replace(parts, config=check(content))

@@ -1,0 +1,22 @@
+"""`airmeta bench`: the figures that the documentation claims, each a command that reproduces it."""
+
+import click
+
+from tools.bench.local import local
+from tools.bench.oamp import oamp
+from tools.bench.round import round_cost
+
+
+@click.group("bench")
+def command() -> None:
+    """Measure what the documentation claims.
+
+    \b
+    Example:
+        airmeta bench oamp --quick
+    """
+
+
+command.add_command(oamp)
+command.add_command(local)
+command.add_command(round_cost)

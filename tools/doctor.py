@@ -1,0 +1,89 @@
+"""`airmeta doctor`: is this installation able to do its job?"""
+
+import json
+import platform
+import sys
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+import click
+
+from tools.options import cache_option, json_option
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at: its name, whether it is well, what was seen, what to do."""
+
+    name: str
+    good: bool
+    seen: str
+    remedy: str = ""
+
+
+@click.command("doctor")
+@json_option
+@cache_option
+def command(cache: Path, as_json: bool) -> None:
+    """Check Python, packages, the data cache, and the link at zero noise.
+
+    \b
+    Example:
+        airmeta doctor
+    """
+    findings = [_python(), *_packages(), _threads(), _cache(cache), _link()]
+    if as_json:
+        click.echo(json.dumps([finding.__dict__ for finding in findings]))
+    else:
+        for finding in findings:
+            mark = click.style("ok  ", fg="green") if finding.good else click.style("BAD ", fg="red")
+            click.echo(f"{mark} {finding.name}: {finding.seen}" + (f"\n     {finding.remedy}" if not finding.good else ""))
+    if not all(finding.good for finding in findings):
+        raise SystemExit(1)
+
+
+def _python() -> Finding:
+    return Finding("python", sys.version_info >= (3, 11), platform.python_version(), "install Python 3.11 or newer")
+
+
+def _packages() -> list[Finding]:
+    findings = []
+    for name in ("numpy", "scipy", "torch", "array-api-compat", "pydantic", "safetensors", "matplotlib"):
+        try:
+            findings.append(Finding(name, True, metadata.version(name)))
+        except metadata.PackageNotFoundError:
+            findings.append(Finding(name, False, "not installed", "pip install -c constraints.txt -e ."))
+    return findings
+
+
+def _threads() -> Finding:
+    import torch
+
+    cuda = f"CUDA {torch.version.cuda}, {torch.cuda.device_count()} device(s)" if torch.cuda.is_available() else "no CUDA"
+    return Finding("compute", True, f"{torch.get_num_threads()} threads, {cuda}")
+
+
+def _cache(cache: Path) -> Finding:
+    from fl.data.base import DataError, load
+
+    try:
+        dataset = load("glyphs", None, cache)
+    except DataError as error:
+        return Finding("data cache", False, str(error), "free some space, or name another folder with --cache")
+    return Finding("data cache", True, f"{cache}: glyphs has {len(dataset.class_images)} classes")
+
+
+def _link() -> Finding:
+    """Send a sparse vector through the sensing operator without noise and recover it."""
+    import numpy as np
+
+    from dsp.metrics import nmse_db
+    from dsp.oamp import recover
+    from dsp.sensing import PartialDFT
+    from dsp.sparsify import top_k
+
+    vector = top_k(np.random.default_rng(0).standard_normal(4096), 160)
+    sensing = PartialDFT(4096, 1638, 0)
+    error = float(nmse_db(recover(sensing.forward(vector), sensing, 0.0).estimate, vector))
+    return Finding("link at zero noise", error < -60, f"NMSE {error:.0f} dB", "run the tests: make test")

@@ -1,0 +1,16 @@
+"""Where this tool keeps what it makes, decided here and handed to the libraries."""
+
+import time
+from pathlib import Path
+
+import platformdirs
+
+
+def default_cache() -> Path:
+    """Return the folder of the data caches of this user."""
+    return platformdirs.user_cache_path("airmeta")
+
+
+def default_run_folder(config: Path) -> Path:
+    """Return a new folder name for a run of this configuration file: runs/NAME-DATE-TIME."""
+    return Path("runs") / f"{config.stem}-{time.strftime('%Y%m%d-%H%M%S')}"

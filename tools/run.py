@@ -1,0 +1,125 @@
+"""`airmeta run`: the main job, all roles in one process."""
+
+import json
+import shlex
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import click
+
+from tools.options import cache_option, config_argument, json_option, readable_errors, set_option
+from tools.paths import default_run_folder
+
+
+@click.command("run")
+@config_argument
+@set_option
+@click.option("--out", type=click.Path(path_type=Path), help="Folder of the run; default runs/NAME-DATE-TIME.")
+@click.option("--resume", is_flag=True, help="Go on from the last checkpoint in --out.")
+@click.option("--dry-run", is_flag=True, help="Check everything and say what would run; draws nothing, writes nothing.")
+@click.option("--quiet", is_flag=True, help="No progress, only the result.")
+@json_option
+@cache_option
+def command(config: Path, overrides: tuple[str, ...], out: Path | None, cache: Path, **flags: bool) -> None:
+    """Train over the air and show the result on new agents.
+
+    Writes the run's folder: configuration, history, checkpoint, report.html.
+
+    \b
+    Examples:
+        airmeta run experiments/quickstart.toml --out runs/first
+        airmeta run experiments/quickstart.toml --set uplink.kind=ideal --out runs/ideal
+        airmeta run experiments/quickstart.toml --out runs/first --resume
+    """
+    from fl.config import load
+
+    with readable_errors():
+        experiment = load(config, overrides)
+        if flags["resume"] and out is None:
+            raise click.UsageError("--resume needs --out, the folder of the run to go on with")
+        folder = out or default_run_folder(config)
+        if flags["dry_run"]:
+            _describe(experiment, folder, cache, flags["as_json"])
+            return
+        done = _train(experiment, folder, cache, flags)
+        if not done:
+            again = ["airmeta", "run", str(config), *(f"--set={item}" for item in overrides), "--out", str(folder)]
+            click.echo(f"Stopped after a whole round. Go on with: {shlex.join([*again, '--resume'])}", err=True)
+            raise SystemExit(130)
+        _conclude(folder, flags["as_json"])
+
+
+def _train(experiment: Any, folder: Path, cache: Path, flags: dict[str, bool]) -> bool:
+    from fl.experiment import RunFolder, run
+    from tools.progress import JsonLines, Live, Silent
+
+    shown = JsonLines() if flags["as_json"] else Silent() if flags["quiet"] else Live(experiment.rounds)
+    with shown, _interrupts() as interrupted:
+
+        def observe(record: dict[str, Any], seconds: dict[str, float]) -> bool:
+            shown.round(record)
+            return bool(interrupted)
+
+        return run(experiment, RunFolder(folder), cache, resume=flags["resume"], observe=observe)
+
+
+@contextmanager
+def _interrupts() -> Iterator[list[int]]:
+    """Yield a list that is not empty once Ctrl-C or SIGTERM has come; a second one stops at once."""
+    seen: list[int] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        if seen:
+            raise KeyboardInterrupt
+        seen.append(number)
+        click.echo("\nFinishing this round, then saving; once more to stop at once.", err=True)
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield seen
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _conclude(folder: Path, as_json: bool) -> None:
+    """Write the report and say what came out."""
+    from fl.history import read
+    from tools.report.page import write_report
+
+    report = folder / "report.html"
+    write_report([folder], report)
+    final = next(record for record in reversed(read(folder / "history.jsonl")) if "new_agent_accuracy" in record)
+    if as_json:
+        return
+    (low, high), steps = final["new_agent_interval"], len(final["accuracy_by_step"]) - 1
+    before, (before_low, before_high) = final["accuracy_by_step"][0], final["interval_by_step"][0]
+    click.echo(
+        f"New agents, {steps} fine-tuning steps: {100 * final['new_agent_accuracy']:.1f} % "
+        f"[{100 * low:.1f}, {100 * high:.1f}]"
+    )
+    click.echo(f"Without fine-tuning:            {100 * before:.1f} % [{100 * before_low:.1f}, {100 * before_high:.1f}]")
+    click.echo(f"Report: {report}")
+
+
+def _describe(experiment: Any, folder: Path, cache: Path, as_json: bool) -> None:
+    from fl.setup import assemble
+
+    parts = assemble(experiment, cache)
+    kept = parts.uplink.kept_entries
+    about = {
+        "out": str(folder),
+        "rounds": experiment.rounds,
+        "agents": experiment.agents.count,
+        "agents_per_round": experiment.agents.scheduled,
+        "dataset": experiment.task.dataset,
+        "parameters": parts.model.dimension,
+        "kept_entries": kept,
+        "uplink": experiment.uplink.kind,
+        "channel_uses_per_round": getattr(parts.uplink, "n_symbols", None),
+    }
+    click.echo(json.dumps(about) if as_json else "\n".join(f"{key}: {value}" for key, value in about.items()))
