@@ -1,0 +1,40 @@
+# Two commands do everything on a fresh machine: `make demo` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: setup demo test lint docs nightly clean
+
+setup: $(STAMP)
+
+# torch comes first and pinned: any other way of asking for it brings gigabytes of CUDA.
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "airmeta needs Python 3.11 or newer")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet -c constraints.txt torch
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[test,docs]'
+	touch $(STAMP)
+
+demo: setup
+	$(BIN)/airmeta run experiments/quickstart.toml
+
+test: setup
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check .
+	$(BIN)/python -m mypy
+	$(BIN)/python -m pytest
+
+docs: setup
+	$(BIN)/python docs/generate.py
+	$(BIN)/python -m sphinx -W -q docs docs/_build
+
+# What is too long for CI: slow tests, then every claim of the documentation.
+nightly: setup
+	$(BIN)/python -m pytest -m 'slow or not slow'
+	$(BIN)/airmeta bench oamp --seeds 20
+	$(BIN)/airmeta bench local
+	$(BIN)/airmeta bench round experiments/quickstart.toml
+
+clean:
+	rm -rf $(VENV) docs/_build *.egg-info

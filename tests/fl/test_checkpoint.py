@@ -1,0 +1,45 @@
+import pytest
+import torch
+
+from fl import checkpoint
+from fl.checkpoint import Checkpoint, CheckpointError
+from fl.server import ServerState
+
+
+def made(rounds):
+    state = ServerState(torch.full((7,), float(rounds)), torch.ones(7), torch.zeros(7), steps=rounds)
+    return Checkpoint(state, rounds, 100 * rounds, "hash")
+
+
+def test_a_checkpoint_reads_back(tmp_path):
+    checkpoint.save(tmp_path, made(3))
+    found = checkpoint.load(tmp_path)
+    assert (found.rounds, found.history_bytes, found.config_hash, found.state.steps) == (3, 300, "hash", 3)
+    assert torch.equal(found.state.theta, made(3).state.theta)
+
+
+def test_a_truncated_checkpoint_is_refused_and_the_one_before_is_named(tmp_path):
+    checkpoint.save(tmp_path, made(3))
+    checkpoint.save(tmp_path, made(6))
+    path = tmp_path / checkpoint.NAME
+    path.write_bytes(path.read_bytes()[:-10])
+    with pytest.raises(CheckpointError, match=r"checkpoint.previous.safetensors \(after 3 rounds\) is whole"):
+        checkpoint.load(tmp_path)
+    (tmp_path / checkpoint.PREVIOUS).replace(path)
+    assert checkpoint.load(tmp_path).rounds == 3
+
+
+def test_a_flipped_bit_is_found(tmp_path):
+    checkpoint.save(tmp_path, made(3))
+    path = tmp_path / checkpoint.NAME
+    content = bytearray(path.read_bytes())
+    content[-3] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError, match="SHA-256"):
+        checkpoint.load(tmp_path)
+
+
+def test_no_checkpoint_says_so(tmp_path):
+    assert not checkpoint.exists(tmp_path)
+    with pytest.raises(CheckpointError, match="no checkpoint"):
+        checkpoint.load(tmp_path)

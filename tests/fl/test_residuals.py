@@ -1,0 +1,58 @@
+import pytest
+import torch
+
+from fl.residuals import ResidualError, ResidualStore
+
+
+def saved(store, round_index, **residuals):
+    for agent, value in residuals.items():
+        store.put(int(agent[1:]), torch.full((5,), float(value)))
+    store.save(round_index)
+    store.prune(round_index)
+
+
+def test_an_agent_that_never_sent_has_no_file(tmp_path):
+    store = ResidualStore(tmp_path)
+    saved(store, 2, a1=1)
+    assert store.get(7) is None
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_one_file_an_agent_however_many_rounds(tmp_path):
+    store = ResidualStore(tmp_path)
+    for round_index in range(2, 10, 2):
+        saved(store, round_index, a1=round_index, a2=-round_index)
+    assert len(list(tmp_path.iterdir())) == 2
+    assert store.get(1)[0] == 8
+
+
+def test_what_a_kill_left_behind_is_undone(tmp_path):
+    store = ResidualStore(tmp_path)
+    saved(store, 2, a1=2)
+    store.put(1, torch.full((5,), 4.0))
+    store.put(3, torch.full((5,), 4.0))
+    store.save(4)  # killed here: no checkpoint of round 4, nothing pruned
+    again = ResidualStore(tmp_path)
+    again.restore(2)
+    assert again.get(1)[0] == 2
+    assert again.get(3) is None
+
+
+def test_a_kill_after_the_checkpoint_keeps_the_newer_one(tmp_path):
+    store = ResidualStore(tmp_path)
+    saved(store, 2, a1=2)
+    store.put(1, torch.full((5,), 4.0))
+    store.save(4)
+    again = ResidualStore(tmp_path)
+    again.restore(4)
+    assert again.get(1)[0] == 4
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_damaged_residual_names_the_agent(tmp_path):
+    store = ResidualStore(tmp_path)
+    saved(store, 2, a1=1)
+    (path,) = tmp_path.iterdir()
+    path.write_bytes(path.read_bytes()[:20])
+    with pytest.raises(ResidualError, match="agent 1"):
+        store.get(1)
