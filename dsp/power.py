@@ -99,14 +99,14 @@ def inversion_cost(h: np.ndarray, min_gain: float) -> np.ndarray:
 
 
 def agent_scale(symbol_power: np.ndarray, cost: np.ndarray | float = 1.0, power: float = 1.0) -> np.ndarray:
-    """Return ρ_i = P/(mean|s_i|²·cost_i), the largest common scale that agent i can afford; inf with nothing to send.
+    """Return ρ_i = P/(mean|s_i|²·cost_i), the largest common scale that agent i can afford; inf if it is silent.
 
     Args:
         symbol_power: mean|s_i|², shape (n,).
         cost: transmit power per unit of received power, `inversion_cost` or 1, shape (n,).
         power: P.
     """
-    spent = symbol_power * cost
+    spent = np.where(symbol_power > 0, symbol_power, 0.0) * np.where(np.isfinite(cost), cost, 0.0)
     return np.where(spent > 0, power / np.where(spent > 0, spent, 1.0), np.inf)
 
 
