@@ -86,7 +86,7 @@ class Algorithm(Section):
     kind: Literal["meta"] = Field("meta", description="meta: ν-step meta-learning; ν = 1 is Per-FedAvg")
     inner_lr: Positive = Field(0.4, description="α, rate of the inner and of the fine-tuning steps")
     inner_steps: PositiveInt = Field(1, description="ν, inner steps")
-    order: Literal["exact", "hessian_free", "first"] = Field("hessian_free", description="how the Hessian is handled")
+    order: Literal["exact", "hessian_free", "first"] = Field("exact", description="how the Hessian is handled")
     local_steps: PositiveInt = Field(1, description="Q, outer steps an agent takes in a round")
     local_lr: Positive = Field(0.1, description="η, rate of the outer steps")
     batches: Literal["independent", "shared"] = Field(
@@ -147,7 +147,7 @@ class Evaluation(Section):
 
     every: PositiveInt = Field(50, description="rounds between two evaluations; the last round always has one")
     tasks: int = Field(200, ge=2, description="tasks of each evaluation")
-    final_tasks: int | None = Field(None, ge=2, description="tasks of the last evaluation; default: tasks")
+    final_tasks: int | None = Field(None, ge=2, description="new-agent tasks of the last evaluation; default: tasks")
     steps: PositiveInt = Field(5, description="fine-tuning steps")
     queries: PositiveInt = Field(15, description="query images of a class")
     seed: int = Field(0, ge=0, description="of the tasks: the same for all runs that are compared")

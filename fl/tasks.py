@@ -35,8 +35,12 @@ class Sample:
 
 
 def evaluate(parts: Parts, theta: torch.Tensor, n_tasks: int) -> tuple[dict[str, Any], Sample]:
-    """Return the evaluation keys of the history at parameters theta (d,), and some of the tasks of new agents."""
+    """Return the evaluation keys of the history at parameters theta (d,), and some of the tasks of new agents.
+
+    New agents have `n_tasks` tasks; training agents have at most those of every evaluation.
+    """
     new, sample = score(parts, theta, Group.NEW, n_tasks)
+    n_tasks = min(n_tasks, parts.config.evaluation.tasks)
     training, _ = score(parts, theta, Group.TRAINING, n_tasks)
     record = {
         "new_agent_accuracy": float(new.accuracy[:, -1].mean()),

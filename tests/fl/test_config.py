@@ -54,7 +54,7 @@ def test_an_unknown_key_names_its_nearest(raw, nearest):
         ({"task": {"dataset": "mnist"}}, "agents.count", "5 classes of mnist serve at most 1"),
         ({"agents": {"count": 500}}, "agents.count", "class_overlap"),
         ({"evaluation": {"queries": 16}}, "evaluation.queries", "at most 15"),
-        ({"run": {"precision": "bfloat16"}}, "run.precision", "hessian_free"),
+        ({"run": {"precision": "bfloat16"}, "algorithm": {"order": "hessian_free"}}, "run.precision", "hessian_free"),
         ({"uplink": {"fading": {"k_factor_db": 3.0}}}, "uplink.fading.k_factor_db", "rician"),
         ({"uplink": {"min_gain": 0.1, "power_rule": "mmse"}}, "uplink.min_gain", "only inversion"),
         ({"uplink": {"min_gain": 50.0}}, "uplink.min_gain", "excludes everybody"),

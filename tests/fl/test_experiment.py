@@ -1,0 +1,133 @@
+"""A run survives what a machine does to it, and its history is a function of its configuration."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fl import checkpoint
+from fl.config import ConfigError, dump
+from fl.experiment import RunError, RunFolder, run
+from fl.history import read
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+def go_on(record, seconds):
+    return False
+
+
+def completed(config, folder, cache, **options):
+    folder = RunFolder(folder)
+    assert run(config, folder, cache, **({"resume": False, "observe": go_on} | options))
+    return folder.history.read_bytes()
+
+
+def test_the_same_configuration_gives_the_same_bytes_and_another_seed_others(small, cache, tmp_path):
+    first = completed(small(), tmp_path / "a", cache)
+    assert first == completed(small(), tmp_path / "b", cache)
+    other = small().model_copy(update={"seed": 2})
+    lines = zip(first.splitlines(), completed(other, tmp_path / "c", cache).splitlines(), strict=True)
+    assert all(one != two for one, two in lines)
+
+
+def test_a_run_stopped_after_any_round_goes_on_to_the_same_bytes(small, cache, tmp_path):
+    whole = completed(small(), tmp_path / "whole", cache)
+    for stop in range(3):
+        folder = RunFolder(tmp_path / str(stop))
+        stopped = run(small(), folder, cache, resume=False, observe=lambda record, _, s=stop: record["round"] == s)
+        assert not stopped
+        assert completed(small(), folder.path, cache, resume=True) == whole
+
+
+def test_a_run_killed_without_warning_goes_on_to_the_same_bytes(small, cache, tmp_path):
+    config = small().model_copy(update={"rounds": 60})
+    whole = completed(config, tmp_path / "whole", cache)
+    (tmp_path / "c.toml").write_text(dump(config))
+    command = [sys.executable, "-m", "tools.cli", "run", str(tmp_path / "c.toml"), "--quiet", "--cache", str(cache)]
+    folder = RunFolder(tmp_path / "killed")
+    command += ["--out", str(folder.path), "--resume"]
+    kills = 0
+    for threshold in (7, 21, 33):
+        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        deadline = time.monotonic() + 60
+        while process.poll() is None and time.monotonic() < deadline:
+            if folder.history.exists() and folder.history.read_bytes().count(b"\n") > threshold:
+                process.send_signal(signal.SIGKILL)
+                kills += 1
+                break
+            time.sleep(0.002)
+        process.wait(60)
+    assert kills == 3
+    assert completed(config, folder.path, cache, resume=True) == whole
+
+
+def test_a_folder_that_holds_a_run_is_not_overwritten(small, cache, tmp_path):
+    completed(small(), tmp_path / "a", cache)
+    with pytest.raises(RunError, match="--resume"):
+        completed(small(), tmp_path / "a", cache)
+
+
+def test_a_folder_that_holds_something_else_is_not_touched(small, cache, tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "thesis.tex").write_text("x")
+    with pytest.raises(RunError, match="not empty"):
+        completed(small(), tmp_path / "a", cache)
+
+
+def test_a_run_of_another_configuration_is_not_resumed_and_the_keys_are_named(small, cache, tmp_path):
+    completed(small(), tmp_path / "a", cache)
+    with pytest.raises(ConfigError, match=r"uplink.snr_db: 3.0 here, 19.0 there"):
+        completed(small(("uplink", "snr_db", 3.0)), tmp_path / "a", cache, resume=True)
+
+
+def test_evaluation_tasks_do_not_depend_on_the_seed_of_the_run(small, cache, tmp_path):
+    samples = []
+    for seed in (1, 2):
+        config = small().model_copy(update={"seed": seed})
+        completed(config, tmp_path / str(seed), cache)
+        samples.append(np.load(RunFolder(tmp_path / str(seed)).samples)["support"])
+    assert np.array_equal(*samples)
+
+
+def test_a_disk_that_is_full_says_so_and_the_last_checkpoint_survives(small, cache, tmp_path, monkeypatch):
+    """The write of the second checkpoint fails as on a full disk."""
+    writes = []
+    save_file = checkpoint.save_file
+
+    def full(tensors, path, metadata):
+        writes.append(path)
+        if len(writes) == 2:
+            raise OSError(28, "No space left on device", str(path))
+        save_file(tensors, path, metadata=metadata)
+
+    monkeypatch.setattr(checkpoint, "save_file", full)
+    with pytest.raises(RunError, match=r"No space left on device.*--resume"):
+        completed(small(), tmp_path / "a", cache)
+    monkeypatch.undo()
+    assert checkpoint.load(tmp_path / "a").rounds == 2
+    assert completed(small(), tmp_path / "a", cache, resume=True) == completed(small(), tmp_path / "b", cache)
+
+
+def test_the_history_has_the_promised_keys(small, cache, tmp_path):
+    completed(small(), tmp_path / "a", cache)
+    records = read(tmp_path / "a" / "history.jsonl")
+    always = "schema round outcome train_loss agents_scheduled agents_heard excluded channel_uses channel_uses_total "
+    always += "common_scale receive_snr_db predicted_nmse_db oracle_nmse_db oracle_symbol_nmse_db union_support"
+    scores = "new_agent_accuracy new_agent_interval new_agent_loss train_agent_accuracy train_agent_loss "
+    scores += "accuracy_by_step"
+    for record in records:
+        assert set(always.split()) <= set(record)
+    assert [set(scores.split()) <= set(record) for record in records] == [False, True, False, True]
+
+
+def test_the_manifest_names_versions_and_configuration(small, cache, tmp_path):
+    completed(small(), tmp_path / "a", cache)
+    manifest = json.loads((tmp_path / "a" / "manifest.json").read_text())
+    assert {"python", "numpy", "torch"} <= set(manifest["versions"])
+    assert len(manifest["config_hash"]) == 64
