@@ -1,0 +1,155 @@
+"""One self-contained HTML page about one or several runs: figures as inline SVG, no script, nothing to fetch."""
+
+import html
+import io
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.figure import Figure
+
+from fl.config import differences
+from fl.files import write_text
+from tools.report import figures
+from tools.report.series import RunSeries, load_run
+
+STYLE = """
+body { font: 15px/1.5 system-ui, sans-serif; color: #222; max-width: 1180px; margin: 2rem auto; padding: 0 1rem }
+h1 { font-size: 1.5rem } h2 { font-size: 1.1rem; margin: 2rem 0 .3rem }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums }
+th, td { text-align: left; padding: .25rem .9rem .25rem 0; border-bottom: 1px solid #e6e6e6; vertical-align: top }
+th { font-weight: 600; white-space: nowrap }
+.grid { display: grid; grid-template-columns: repeat(auto-fit, minmax(480px, 1fr)); gap: .5rem 1.5rem }
+figure { margin: 0 } figcaption { color: #555; font-size: .85rem; margin: 0 .5rem 1rem } svg { width: 100%; height: auto }
+.key { display: inline-block; width: .8em; height: .8em; border-radius: 2px; margin-right: .4em }
+.note { color: #555; max-width: 60em }
+"""
+
+NOTES = (
+    "Batch norm uses the statistics of the images at hand, query images included: accuracies are transductive.",
+    "Quantities marked oracle compare with what the agents really sent; only a simulation knows it, and no receiver "
+    "used it.",
+    "The sensing operator by half of a real FFT, the small truncation threshold, the form of OAMP for unequal noise and "
+    "the ν-step algorithm are our reconstructions; docs/ says of each formula where it comes from.",
+)
+
+
+def write_report(folders: Sequence[Path], out: Path) -> None:
+    """Write the report of these runs.
+
+    Raises:
+        RunError, HistoryError: a folder is not a run, or its history is damaged.
+    """
+    write_text(out, page([load_run(folder) for folder in folders]))
+
+
+def page(runs: Sequence[RunSeries]) -> str:
+    """Return the page as text."""
+    title = "airmeta: " + ", ".join(run.name for run in runs)
+    sections = [
+        f"<h1>{html.escape(title)}</h1>",
+        _table(runs),
+        _differences(runs),
+        '<div class="grid">',
+        *_drawings(runs),
+        "</div>",
+        *(_tasks(run) for run in runs if run.samples is not None),
+        "<h2>How to read this</h2>",
+        *(f'<p class="note">{note}</p>' for note in NOTES),
+    ]
+    head = f'<meta charset="utf-8"><title>{html.escape(title)}</title><style>{STYLE}</style>'
+    return f"<!DOCTYPE html><html lang=en><head>{head}</head><body>{''.join(sections)}</body></html>\n"
+
+
+def _drawings(runs: Sequence[RunSeries]) -> list[str]:
+    channel = any(run.is_channel for run in runs)
+    evaluated = any(run.evaluations for run in runs)
+    wanted: list[tuple[bool, str, str, Callable[[], Figure]]] = [
+        (True, "Training loss", "Query loss of the scheduled agents after their inner steps.", lambda: figures.training_loss(runs)),
+        (evaluated, "Accuracy", "New agents solid, training agents dashed; bands are 95 % intervals over tasks.", lambda: figures.accuracy(runs, False)),
+        (evaluated and channel, "Accuracy against channel uses", "Complex payload symbols since the start.", lambda: figures.accuracy(runs, True)),
+        (evaluated, "Meta-generalisation gap", "Loss on new agents minus loss on training images of the training agents.", lambda: figures.generalisation_gap(runs)),
+        (evaluated, "Fine-tuning", "New agents, last evaluation.", lambda: figures.accuracy_by_step(runs)),
+        (channel, "Recovery", "Error of the recovered sum, measured (oracle) and as the receiver predicts it.", lambda: figures.recovery_error(runs)),
+        (channel, "Power", "Common scale granted by the server, and the strongest agent of each round.", lambda: figures.power(runs)),
+        (True, "Active agents", _exclusions(runs), lambda: figures.agents_heard(runs)),
+        (channel, "Union support", "Fraction of entries that at least one agent sent; recovery needs it below 2M/d.", lambda: figures.support(runs)),
+    ]
+    return [
+        f"<figure><h2>{name}</h2>{svg(draw())}<figcaption>{html.escape(caption)}</figcaption></figure>"
+        for show, name, caption, draw in wanted
+        if show
+    ]
+
+
+def svg(figure: Figure) -> str:
+    """Return a figure as an SVG element, with text as text."""
+    buffer = io.StringIO()
+    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "airmeta", "font.family": "sans-serif"}):
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Type": None, "Format": None})
+    text = buffer.getvalue()
+    return text[text.index("<svg") :]
+
+
+def _table(runs: Sequence[RunSeries]) -> str:
+    names = "".join(
+        f'<th><span class="key" style="background:{figures.colour(index)}"></span>{html.escape(run.name)}</th>'
+        for index, run in enumerate(runs)
+    )
+    columns = [_summary(run) for run in runs]
+    rows = "".join(
+        f"<tr><th>{key}</th>{''.join(f'<td>{html.escape(column[key])}</td>' for column in columns)}</tr>"
+        for key in columns[0]
+    )
+    return f"<table><tr><th></th>{names}</tr>{rows}</table>"
+
+
+def _summary(run: RunSeries) -> dict[str, str]:
+    last = run.evaluations[-1] if run.evaluations else None
+    gap = None if last is None else last["new_agent_loss"] - last["train_agent_loss"]
+    return {
+        "rounds": f"{len(run.records)} of {run.config.rounds}",
+        "uplink": run.config.uplink.kind,
+        "new agents, fine-tuned": "–" if last is None else _percent(last["new_agent_accuracy"], last["new_agent_interval"]),
+        "new agents, before": "–" if last is None else _percent(last["accuracy_by_step"][0], last["interval_by_step"][0]),
+        "training agents": "–" if last is None else _percent(last["train_agent_accuracy"], last["train_agent_interval"]),
+        "held-out images": _optional(last, "heldout_accuracy"),
+        "gap in loss": "–" if gap is None else f"{gap:+.4f}",
+        "NMSE, median (oracle)": _median(run.values("oracle_nmse_db"), "dB") if run.is_channel else "–",
+        "channel uses, payload": f"{run.values('channel_uses')[np.isfinite(run.values('channel_uses'))].sum():,.0f}",
+        "with pilots and sounding": f"{np.nansum(run.values('channel_uses_total')):,.0f}",
+    }
+
+
+def _differences(runs: Sequence[RunSeries]) -> str:
+    """Say in which keys the runs differ from the first one."""
+    items = [
+        f"<li>{html.escape(other.name)}: {html.escape('; '.join(lines))}</li>"
+        for other in runs[1:]
+        if (lines := differences(other.config, runs[0].config))
+    ]
+    return f"<p>Against {html.escape(runs[0].name)} (there):</p><ul>{''.join(items)}</ul>" if items else ""
+
+
+def _tasks(run: RunSeries) -> str:
+    caption = "Tasks of new agents: for each class a support image (blue), then query images; wrong ones in red."
+    return f"<figure><h2>{html.escape(run.name)}: tasks</h2>{svg(figures.sample_tasks(run))}<figcaption>{caption}</figcaption></figure>"
+
+
+def _exclusions(runs: Sequence[RunSeries]) -> str:
+    counted = [f"{run.name}: {reason} {count} times" for run in runs for reason, count in run.exclusions.items()]
+    return "Left out: " + "; ".join(counted) + "." if counted else "No agent was left out."
+
+
+def _percent(value: float, interval: Sequence[float]) -> str:
+    return f"{100 * value:.1f} % [{100 * interval[0]:.1f}, {100 * interval[1]:.1f}]"
+
+
+def _optional(record: dict[str, float] | None, key: str) -> str:
+    return f"{100 * record[key]:.1f} %" if record and key in record else "–"
+
+
+def _median(values: np.ndarray, unit: str) -> str:
+    good = values[np.isfinite(values)]
+    return f"{np.median(good):.1f} {unit}" if good.size else "–"
