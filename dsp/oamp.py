@@ -112,7 +112,7 @@ def _iterate(problem: _Problem, prior: Prior, limit: int, tolerance: float) -> t
     s, best, stalled = None, None, xp.zeros((*batch, 1), dtype=xp.int32, device=device(problem.received))
     trace: list[Array] = []
     for _ in range(limit):
-        r, t = _linear(problem, s)
+        r, t, exact = _linear(problem, s)
         found = prior.posterior(r, t)
         if best is None:
             best, slow = found, stalled * 0
@@ -121,6 +121,7 @@ def _iterate(problem: _Problem, prior: Prior, limit: int, tolerance: float) -> t
             best = _choose(stalled >= 2, best, found)
         trace.append(t[..., 0])
         stalled = xp.where(stalled >= 2, stalled, (stalled + slow) * slow)
+        stalled = xp.where(exact, stalled + 2, stalled)
         if tolerance > 0 and bool(xp.all(stalled >= 2)):
             break
         variance = xp.clip(found.variance, t * 1e-7, t * (1 - 1e-4))
@@ -132,8 +133,8 @@ def _iterate(problem: _Problem, prior: Prior, limit: int, tolerance: float) -> t
     return best, trace
 
 
-def _linear(problem: _Problem, s: Array | None) -> tuple[Array, Array]:
-    """Return r and its error variance t, shapes (..., d') and (..., 1)."""
+def _linear(problem: _Problem, s: Array | None) -> tuple[Array, Array, Array]:
+    """Return r, its error variance t, and where s is as exact as the precision allows: (..., d'), (..., 1), (..., 1)."""
     xp = array_namespace(problem.received)
     sensing, noise = problem.sensing, problem.noise
     error = problem.received if s is None else problem.received - sensing.forward(s)
@@ -147,7 +148,7 @@ def _linear(problem: _Problem, s: Array | None) -> tuple[Array, Array]:
     noisy = sensing.gain * xp.mean(weight**2 * (0.5 * noise), axis=-1, keepdims=True) / mean_weight**2
     t = xp.clip(v * (sensing.gain_spread * spread - 1) + noisy, floor * 1e-3, None)
     correction = sensing.adjoint(error * (weight / mean_weight))
-    return (correction if s is None else s + correction), t
+    return (correction if s is None else s + correction), t, v <= floor
 
 
 def _choose(frozen: Array, old: Posterior, new: Posterior) -> Posterior:
@@ -155,7 +156,10 @@ def _choose(frozen: Array, old: Posterior, new: Posterior) -> Posterior:
     xp = array_namespace(frozen)
     if not bool(xp.any(frozen)):
         return new
-    parts = (xp.where(frozen, a, b) for a, b in ((old.mean, new.mean), (old.variance, new.variance), (old.energy, new.energy)))
+    parts = (
+        xp.where(frozen, a, b)
+        for a, b in ((old.mean, new.mean), (old.variance, new.variance), (old.energy, new.energy))
+    )
     return Posterior(*parts, prior=new.prior)
 
 

@@ -137,9 +137,7 @@ def _deliver(parts: Parts, updates: _Updates, pending: Pending | None, round_ind
     return None if pending is None else parts.uplink.deliver(Offer(updates.agents, pending.kept), round_index)
 
 
-def _commit(
-    residuals: ResidualStore, agents: tuple[int, ...], pending: Pending, delivery: Delivery | None
-) -> None:
+def _commit(residuals: ResidualStore, agents: tuple[int, ...], pending: Pending, delivery: Delivery | None) -> None:
     """Settle the residuals of a round; None is a round that failed."""
     for row, agent in enumerate(agents):
         if delivery is None or not delivery.heard[row]:

@@ -1,8 +1,8 @@
 """The server's step: θ and the optimiser's moments in, the estimated mean update Δ̂ in, the next state out.
 
-    sgd        θ <- θ − lr·Δ̂                          (lr = 1: plain averaging, P1's step)
-    momentum   v <- μ·v + Δ̂;  θ <- θ − lr·v            (P3's server optimiser)
-    adam       on g = Δ̂/η, the meta-gradient when one local step is taken: Kingma, Ba, ICLR 2015, with β = (.9, .999)
+sgd        θ <- θ − lr·Δ̂                          (lr = 1: plain averaging, P1's step)
+momentum   v <- μ·v + Δ̂;  θ <- θ − lr·v            (P3's server optimiser)
+adam       on g = Δ̂/η, the meta-gradient when one local step is taken: Kingma, Ba, ICLR 2015, with β = (.9, .999)
 """
 
 from dataclasses import dataclass, replace
@@ -51,9 +51,7 @@ class ServerOptimizer:
             return replace(state, theta=state.theta - self.lr * mean_update, steps=state.steps + 1)
         if self.kind == "momentum":
             velocity = self.momentum * state.first_moment + mean_update
-            return replace(
-                state, theta=state.theta - self.lr * velocity, first_moment=velocity, steps=state.steps + 1
-            )
+            return replace(state, theta=state.theta - self.lr * velocity, first_moment=velocity, steps=state.steps + 1)
         return self._adam(state, mean_update / self.local_lr)
 
     def _adam(self, state: ServerState, gradient: torch.Tensor) -> ServerState:

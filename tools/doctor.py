@@ -38,7 +38,9 @@ def command(cache: Path, as_json: bool) -> None:
     else:
         for finding in findings:
             mark = click.style("ok  ", fg="green") if finding.good else click.style("BAD ", fg="red")
-            click.echo(f"{mark} {finding.name}: {finding.seen}" + (f"\n     {finding.remedy}" if not finding.good else ""))
+            click.echo(
+                f"{mark} {finding.name}: {finding.seen}" + (f"\n     {finding.remedy}" if not finding.good else "")
+            )
     if not all(finding.good for finding in findings):
         raise SystemExit(1)
 
@@ -60,7 +62,9 @@ def _packages() -> list[Finding]:
 def _threads() -> Finding:
     import torch
 
-    cuda = f"CUDA {torch.version.cuda}, {torch.cuda.device_count()} device(s)" if torch.cuda.is_available() else "no CUDA"
+    cuda = (
+        f"CUDA {torch.version.cuda}, {torch.cuda.device_count()} device(s)" if torch.cuda.is_available() else "no CUDA"
+    )
     return Finding("compute", True, f"{torch.get_num_threads()} threads, {cuda}")
 
 

@@ -12,9 +12,14 @@ from tools.paths import default_cache
 Command = Callable[..., Any]
 
 config_argument = click.argument("config", type=click.Path(path_type=Path, dir_okay=False))
-set_option = click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override one key; repeatable.")
+set_option = click.option(
+    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override one key; repeatable."
+)
 cache_option = click.option(
-    "--cache", type=click.Path(path_type=Path, file_okay=False), default=default_cache, help="Folder of the data caches."
+    "--cache",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=default_cache,
+    help="Folder of the data caches.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
 

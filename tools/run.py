@@ -102,7 +102,9 @@ def _conclude(folder: Path, as_json: bool) -> None:
         f"New agents, {steps} fine-tuning steps: {100 * final['new_agent_accuracy']:.1f} % "
         f"[{100 * low:.1f}, {100 * high:.1f}]"
     )
-    click.echo(f"Without fine-tuning:            {100 * before:.1f} % [{100 * before_low:.1f}, {100 * before_high:.1f}]")
+    click.echo(
+        f"Without fine-tuning:            {100 * before:.1f} % [{100 * before_low:.1f}, {100 * before_high:.1f}]"
+    )
     click.echo(f"Report: {report}")
 
 

@@ -9,10 +9,10 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 
@@ -78,12 +78,9 @@ def load(name: str, data_root: Path | None, cache: Path) -> Dataset:
     Raises:
         DataError: files are missing or damaged, or the cache cannot be written.
     """
-    if name not in SHAPES:
-        raise ValueError(f"dataset must be one of {', '.join(SHAPES)}, got {name!r}")
-    module = import_module(f"fl.data.{name}")
-    folder = cache / f"{name}-{module.VERSION}"
+    folder = _folder(name, cache)
     if not _is_whole(folder):
-        _build(module.build, data_root or cache, folder)
+        _store(build(name, data_root or cache), folder)
     about = json.loads((folder / "about.json").read_text(encoding="utf-8"))
     images = np.load(folder / "images.npy", mmap_mode="r")
     labels = np.load(folder / "labels.npy")
@@ -92,6 +89,21 @@ def load(name: str, data_root: Path | None, cache: Path) -> Dataset:
     classes = np.arange(len(class_images))
     first = about["n_train_classes"]
     return Dataset(name, images, class_images, classes[:first], classes[first:])
+
+
+def build(name: str, root: Path) -> Arrays:
+    """Return the arrays of a dataset, read from the files in `root` or generated.
+
+    Raises:
+        DataError: files are missing or damaged.
+    """
+    arrays: Arrays = _module(name).build(root)
+    return arrays
+
+
+def is_cached(name: str, cache: Path) -> bool:
+    """Return whether a dataset is ready to be mapped."""
+    return _is_whole(_folder(name, cache))
 
 
 def find(root: Path, names: tuple[str, ...], how: str) -> Path:
@@ -103,7 +115,9 @@ def find(root: Path, names: tuple[str, ...], how: str) -> Path:
     for name in names:
         if (root / name).exists():
             return root / name
-    raise DataError(f"{' or '.join(names)}: not found in {root}; {how}, or name their folder with --set data_root=FOLDER")
+    raise DataError(
+        f"{' or '.join(names)}: not found in {root}; {how}, or name their folder with --set data_root=FOLDER"
+    )
 
 
 def sha256(path: Path) -> str:
@@ -125,6 +139,16 @@ def check_sha256(path: Path, expected: str) -> None:
         )
 
 
+def _module(name: str) -> ModuleType:
+    if name not in SHAPES:
+        raise ValueError(f"dataset must be one of {', '.join(SHAPES)}, got {name!r}")
+    return import_module(f"fl.data.{name}")
+
+
+def _folder(name: str, cache: Path) -> Path:
+    return cache / f"{name}-{_module(name).VERSION}"
+
+
 def _is_whole(folder: Path) -> bool:
     """Return whether a cache is there with all its bytes; a damaged one is built again."""
     try:
@@ -134,9 +158,8 @@ def _is_whole(folder: Path) -> bool:
         return False
 
 
-def _build(build: Callable[[Path], Arrays], root: Path, folder: Path) -> None:
-    """Build a cache beside its place and move it there; of two processes that do, either's result stays."""
-    arrays = build(root)
+def _store(arrays: Arrays, folder: Path) -> None:
+    """Write a cache beside its place and move it there; of two processes that do, either's result stays."""
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))

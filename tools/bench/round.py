@@ -13,7 +13,9 @@ from tools.options import cache_option, config_argument, json_option, readable_e
 @click.command("round")
 @config_argument
 @set_option
-@click.option("--rounds", type=click.IntRange(min=3), default=12, show_default=True, help="Rounds; the first two warm up.")
+@click.option(
+    "--rounds", type=click.IntRange(min=3), default=12, show_default=True, help="Rounds; the first two warm up."
+)
 @json_option
 @cache_option
 def round_cost(config: Path, overrides: tuple[str, ...], rounds: int, cache: Path, as_json: bool) -> None:

@@ -59,7 +59,9 @@ def generalisation_gap(runs: Sequence[RunSeries]) -> Figure:
     axis.axhline(0, color="#999999", linewidth=0.8)
     for index, run in enumerate(runs):
         where, seen = _position(run, False), _evaluated(run, "train_agent_loss")
-        axis.plot(where, _evaluated(run, "new_agent_loss") - seen, "o-", color=colour(index), label=f"{run.name}, new agents")
+        axis.plot(
+            where, _evaluated(run, "new_agent_loss") - seen, "o-", color=colour(index), label=f"{run.name}, new agents"
+        )
         heldout = _evaluated(run, "heldout_loss")
         if np.isfinite(heldout).any():
             axis.plot(where, heldout - seen, "s:", color=colour(index), label=f"{run.name}, held-out images")
@@ -85,10 +87,10 @@ def recovery_error(runs: Sequence[RunSeries]) -> Figure:
     figure, axis = axes("round", "NMSE of the sum (dB)")
     for index, run in enumerate(runs):
         if run.is_channel:
-            axis.plot(run.rounds, run.values("oracle_nmse_db"), color=colour(index), linewidth=1, label=f"{run.name}, oracle")
             axis.plot(
-                run.rounds, run.values("predicted_nmse_db"), "k:", linewidth=0.9, label=f"{run.name}, predicted"
+                run.rounds, run.values("oracle_nmse_db"), color=colour(index), linewidth=1, label=f"{run.name}, oracle"
             )
+            axis.plot(run.rounds, run.values("predicted_nmse_db"), "k:", linewidth=0.9, label=f"{run.name}, predicted")
     return _legend(figure, axis)
 
 
@@ -187,5 +189,3 @@ def _legend(figure: Figure, axis: Axes) -> Figure:
     if axis.get_legend_handles_labels()[0]:
         axis.legend(fontsize=7, frameon=False)
     return figure
-
-

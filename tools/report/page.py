@@ -66,15 +66,50 @@ def _drawings(runs: Sequence[RunSeries]) -> list[str]:
     channel = any(run.is_channel for run in runs)
     evaluated = any(run.evaluations for run in runs)
     wanted: list[tuple[bool, str, str, Callable[[], Figure]]] = [
-        (True, "Training loss", "Query loss of the scheduled agents after their inner steps.", lambda: figures.training_loss(runs)),
-        (evaluated, "Accuracy", "New agents solid, training agents dashed; bands are 95 % intervals over tasks.", lambda: figures.accuracy(runs, False)),
-        (evaluated and channel, "Accuracy against channel uses", "Complex payload symbols since the start.", lambda: figures.accuracy(runs, True)),
-        (evaluated, "Meta-generalisation gap", "Loss on new agents minus loss on training images of the training agents.", lambda: figures.generalisation_gap(runs)),
+        (
+            True,
+            "Training loss",
+            "Query loss of the scheduled agents after their inner steps.",
+            lambda: figures.training_loss(runs),
+        ),
+        (
+            evaluated,
+            "Accuracy",
+            "New agents solid, training agents dashed; bands are 95 % intervals over tasks.",
+            lambda: figures.accuracy(runs, False),
+        ),
+        (
+            evaluated and channel,
+            "Accuracy against channel uses",
+            "Complex payload symbols since the start.",
+            lambda: figures.accuracy(runs, True),
+        ),
+        (
+            evaluated,
+            "Meta-generalisation gap",
+            "Loss on new agents minus loss on training images of the training agents.",
+            lambda: figures.generalisation_gap(runs),
+        ),
         (evaluated, "Fine-tuning", "New agents, last evaluation.", lambda: figures.accuracy_by_step(runs)),
-        (channel, "Recovery", "Error of the recovered sum, measured (oracle) and as the receiver predicts it.", lambda: figures.recovery_error(runs)),
-        (channel, "Power", "Common scale granted by the server, and the strongest agent of each round.", lambda: figures.power(runs)),
+        (
+            channel,
+            "Recovery",
+            "Error of the recovered sum, measured (oracle) and as the receiver predicts it.",
+            lambda: figures.recovery_error(runs),
+        ),
+        (
+            channel,
+            "Power",
+            "Common scale granted by the server, and the strongest agent of each round.",
+            lambda: figures.power(runs),
+        ),
         (True, "Active agents", _exclusions(runs), lambda: figures.agents_heard(runs)),
-        (channel, "Union support", "Fraction of entries that at least one agent sent; recovery needs it below 2M/d.", lambda: figures.support(runs)),
+        (
+            channel,
+            "Union support",
+            "Fraction of entries that at least one agent sent; recovery needs it below 2M/d.",
+            lambda: figures.support(runs),
+        ),
     ]
     return [
         f"<figure><h2>{name}</h2>{svg(draw())}<figcaption>{html.escape(caption)}</figcaption></figure>"
@@ -111,9 +146,15 @@ def _summary(run: RunSeries) -> dict[str, str]:
     return {
         "rounds": f"{len(run.records)} of {run.config.rounds}",
         "uplink": run.config.uplink.kind,
-        "new agents, fine-tuned": "–" if last is None else _percent(last["new_agent_accuracy"], last["new_agent_interval"]),
-        "new agents, before": "–" if last is None else _percent(last["accuracy_by_step"][0], last["interval_by_step"][0]),
-        "training agents": "–" if last is None else _percent(last["train_agent_accuracy"], last["train_agent_interval"]),
+        "new agents, fine-tuned": "–"
+        if last is None
+        else _percent(last["new_agent_accuracy"], last["new_agent_interval"]),
+        "new agents, before": "–"
+        if last is None
+        else _percent(last["accuracy_by_step"][0], last["interval_by_step"][0]),
+        "training agents": "–"
+        if last is None
+        else _percent(last["train_agent_accuracy"], last["train_agent_interval"]),
         "held-out images": _optional(last, "heldout_accuracy"),
         "gap in loss": "–" if gap is None else f"{gap:+.4f}",
         "NMSE, median (oracle)": _median(run.values("oracle_nmse_db"), "dB") if run.is_channel else "–",

@@ -1,0 +1,82 @@
+"""State evolution: the error of OAMP, iteration by iteration, without running it (Ma, Ping, IEEE Access 2017).
+
+For orthonormal rows, ratio c = 2M/d' and noise σ'² = σ²/2 per real measurement
+
+    t = v(1/c − 1) + σ'²/c;   v_b = mmse(t);   v <- 1/(1/v_b − 1/t)
+
+with mmse(t) = E var(x | x + N(0, t)) under the prior. The fixed point is where the receiver should end.
+"""
+
+from typing import Any
+
+import numpy as np
+from scipy.integrate import trapezoid
+
+from dsp.denoise import BernoulliGaussian, GaussianMixture
+
+POINTS = 4001
+REACH = 9.0  # standard deviations of the widest component
+
+
+def mmse(prior: BernoulliGaussian | GaussianMixture, t: float) -> float:
+    """Return E var(x | r) for r = x + N(0, t), by quadrature over the density of r.
+
+    Args:
+        prior: with scalar parameters (shape (1,), or (C, 1) for a mixture).
+        t: noise variance, positive.
+    """
+    weights, variances = _components(prior)
+    total = 0.0
+    for weight, variance in zip(weights, variances, strict=True):
+        r = np.linspace(-REACH, REACH, POINTS) * np.sqrt(variance + t)
+        density = np.exp(-(r**2) / (2 * (variance + t))) / np.sqrt(2 * np.pi * (variance + t))
+        total += weight * trapezoid(density * _posterior_variance(weights, variances, r, t), r)
+    return float(total)
+
+
+def predict(
+    prior: BernoulliGaussian | GaussianMixture, ratio: float, noise_var: float, iterations: int = 50
+) -> np.ndarray:
+    """Return the NMSE after each iteration, linear, shape (iterations,).
+
+    Args:
+        prior: law of the entries, with scalar parameters.
+        ratio: c = 2M/d', at most 1.
+        noise_var: σ² per complex symbol, in the units of the entries squared.
+        iterations: how many.
+
+    Raises:
+        ValueError: the ratio is not in (0, 1], or the noise is not positive.
+    """
+    if not 0 < ratio <= 1:
+        raise ValueError(f"ratio must be in (0, 1], got {ratio}")
+    if not noise_var > 0:
+        raise ValueError(f"noise_var must be positive, got {noise_var}")
+    weights, variances = _components(prior)
+    energy = float(weights @ variances)
+    v, errors = energy, []
+    for _ in range(iterations):
+        t = v * (1 / ratio - 1) + 0.5 * noise_var / ratio
+        v_b = min(mmse(prior, t), t * (1 - 1e-9))
+        errors.append(v_b / energy)
+        v = 1 / (1 / v_b - 1 / t)
+    return np.array(errors)
+
+
+def _components(prior: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Return weights and variances of all components, the point at zero first."""
+    if isinstance(prior, BernoulliGaussian):
+        sparsity = float(np.ravel(prior.sparsity)[0])
+        return np.array([1 - sparsity, sparsity]), np.array([0.0, float(np.ravel(prior.variance)[0])])
+    weights, variances = np.ravel(prior.weights), np.ravel(prior.variances)
+    return np.concatenate([[1 - weights.sum()], weights]), np.concatenate([[0.0], variances])
+
+
+def _posterior_variance(weights: np.ndarray, variances: np.ndarray, r: np.ndarray, t: float) -> np.ndarray:
+    spread = variances[:, None] + t
+    logs = np.log(weights)[:, None] - 0.5 * np.log(spread) - r**2 / (2 * spread)
+    share = np.exp(logs - logs.max(0))
+    share /= share.sum(0)
+    shrink = variances[:, None] / spread
+    mean = (share * shrink).sum(0) * r
+    return (share * (shrink * t + shrink**2 * r**2)).sum(0) - mean**2
