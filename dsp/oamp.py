@@ -23,6 +23,7 @@ from dsp.sensing import Sensing
 
 Array = Any
 PriorName = Literal["bernoulli_gaussian", "gaussian_mixture"]
+ENOUGH = 2  # iterations without progress
 
 
 @dataclass(frozen=True)
@@ -67,9 +68,12 @@ def recover(
         tolerance: stop when the predicted error falls by less than this fraction, twice; 0 runs them all.
 
     Raises:
-        ValueError: y has another length than M, or is not finite; the noise variance is negative or not finite.
+        ValueError: y has another length than M, or is not finite; the noise variance is negative or not finite;
+            no iteration is allowed.
     """
     xp = array_namespace(received)
+    if max_iterations < 1:
+        raise ValueError(f"max_iterations must be at least 1, got {max_iterations}")
     noise = checked_noise(received, sensing, noise_var)
     level = xp.sum(square(received) - noise, axis=-1, keepdims=True) / (sensing.gain * sensing.padded_length)
     scale = xp.where(level > 0, level, xp.sum(square(received), axis=-1, keepdims=True))
@@ -106,35 +110,36 @@ class _Scaled:
 
 
 def _iterate(problem: _Problem, prior: Prior, limit: int, tolerance: float) -> tuple[Posterior, list[Array]]:
-    """Return the last posterior of each problem of the batch, and t of each iteration."""
+    """Return the last posterior of each problem of the batch, and t of each iteration.
+
+    A problem stops when its error is down to the rounding, or has fallen too little twice in a row.
+    """
     xp = array_namespace(problem.received)
-    batch = problem.received.shape[:-1]
-    s, best, stalled = None, None, xp.zeros((*batch, 1), dtype=xp.int32, device=device(problem.received))
-    trace: list[Array] = []
-    for _ in range(limit):
-        r, t, exact = _linear(problem, s)
-        found = prior.posterior(r, t)
-        if best is None:
-            best, slow = found, stalled * 0
-        else:
-            slow = xp.astype(found.variance > (1 - tolerance) * best.variance, xp.int32)
-            best = _choose(stalled >= 2, best, found)
+    r, t, exact = _linear(problem, None)
+    found = best = prior.posterior(r, t)
+    trace = [t[..., 0]]
+    stalls = xp.astype(exact, xp.int32) * ENOUGH
+    while len(trace) < limit and (tolerance <= 0 or not bool(xp.all(stalls >= ENOUGH))):
+        r, t, exact = _linear(problem, _divergence_free(found, r, t))
+        found = found.prior.posterior(r, t)
+        slow = xp.astype(found.variance > (1 - tolerance) * best.variance, xp.int32)
+        best = _choose(stalls >= ENOUGH, best, found) if tolerance > 0 else found
+        stalls = xp.where(stalls >= ENOUGH, stalls, (stalls + slow) * slow)
+        stalls = xp.where(exact, stalls + ENOUGH, stalls)
         trace.append(t[..., 0])
-        stalled = xp.where(stalled >= 2, stalled, (stalled + slow) * slow)
-        stalled = xp.where(exact, stalled + 2, stalled)
-        if tolerance > 0 and bool(xp.all(stalled >= 2)):
-            break
-        variance = xp.clip(found.variance, t * 1e-7, t * (1 - 1e-4))
-        extrinsic = 1 / (1 / variance - 1 / t)
-        s = (extrinsic / variance) * found.mean - (extrinsic / t) * r
-        prior = found.prior
-    if best is None:
-        raise ValueError(f"max_iterations must be at least 1, got {limit}")
     return best, trace
 
 
+def _divergence_free(found: Posterior, r: Array, t: Array) -> Array:
+    """Return s, whose error is uncorrelated with that of r: v_e(mean/v_b − r/t), shape (..., d')."""
+    xp = array_namespace(r)
+    variance = xp.clip(found.variance, t * 1e-7, t * (1 - 1e-4))
+    extrinsic = 1 / (1 / variance - 1 / t)
+    return (extrinsic / variance) * found.mean - (extrinsic / t) * r
+
+
 def _linear(problem: _Problem, s: Array | None) -> tuple[Array, Array, Array]:
-    """Return r, its error variance t, and where s is as exact as the precision allows: (..., d'), (..., 1), (..., 1)."""
+    """Return r (..., d'), its error variance t (..., 1), and where s is as exact as the precision allows (..., 1)."""
     xp = array_namespace(problem.received)
     sensing, noise = problem.sensing, problem.noise
     error = problem.received if s is None else problem.received - sensing.forward(s)
@@ -156,11 +161,12 @@ def _choose(frozen: Array, old: Posterior, new: Posterior) -> Posterior:
     xp = array_namespace(frozen)
     if not bool(xp.any(frozen)):
         return new
-    parts = (
-        xp.where(frozen, a, b)
-        for a, b in ((old.mean, new.mean), (old.variance, new.variance), (old.energy, new.energy))
+    return Posterior(
+        mean=xp.where(frozen, old.mean, new.mean),
+        variance=xp.where(frozen, old.variance, new.variance),
+        energy=xp.where(frozen, old.energy, new.energy),
+        prior=new.prior,
     )
-    return Posterior(*parts, prior=new.prior)
 
 
 def _first_guess(name: str, energy: Array, ratio: float) -> Prior:

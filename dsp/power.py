@@ -92,7 +92,7 @@ def is_active(h: np.ndarray, min_gain: float) -> np.ndarray:
 
 
 def inversion_cost(h: np.ndarray, min_gain: float) -> np.ndarray:
-    """Return mean of active/|h|² over the last axis: transmit over receive power of truncated inversion; inf if silent."""
+    """Return the mean of active/|h|² over the last axis, transmit over receive power; inf where all is silent."""
     active = is_active(h, min_gain)
     cost = np.where(active, 1 / np.where(active, np.abs(h) ** 2, 1.0), 0.0).mean(-1)
     return np.where(active.any(-1), cost, np.inf)

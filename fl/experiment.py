@@ -152,10 +152,8 @@ def _start(
         raise RunError(f"{folder.path}: already holds a run; go on with --resume, or choose another folder with --out")
     theirs = folder.load_config()
     if configuration.digest(config) != configuration.digest(theirs):
-        raise ConfigError(
-            [f"{folder.path}: holds a run of another configuration; resume it with its own config.toml"]
-            + configuration.differences(config, theirs)
-        )
+        other = f"{folder.path}: holds a run of another configuration; resume it with its own config.toml"
+        raise ConfigError([other, *configuration.differences(config, theirs)])
     if not checkpoint.exists(folder.path):
         history.rewind(0, 0)
         residuals.restore(0)

@@ -2,7 +2,7 @@
 
 `cnn` is the four-block network of the few-shot literature (Vinyals et al. 2016; Finn, Abbeel, Levine 2017): 3 x 3
 convolution without bias, batch norm, ReLU, 2 x 2 max-pooling, then a linear head; d = 28,357 for 32 filters and 112,005
-for 64, five ways. Batch norm uses the statistics of the batch at hand: predictions are transductive, and reports say so.
+for 64, five ways. Batch norm uses the statistics of the batch at hand: predictions are transductive, reports say so.
 Pooling comes before the ReLU, which is the same function and a quarter of the work.
 """
 

@@ -59,12 +59,11 @@ def run_round(parts: Parts, state: ServerState, residuals: ResidualStore, round_
     computed = time.perf_counter()
     pending = _compress(parts, updates, residuals)
     delivery = _deliver(parts, updates, pending, round_index)
-    failed = delivery is None or delivery.total is None or not bool(torch.isfinite(delivery.total).all())
-    if delivery is not None and not failed:
-        heard = sum(weight for weight, on_air in zip(updates.weights, delivery.heard, strict=True) if on_air)
-        state = parts.optimizer.step(state, delivery.total / heard)
+    mean = None if delivery is None else _mean(updates, delivery)
+    if mean is not None:
+        state = parts.optimizer.step(state, mean)
     if parts.config.uplink.memory and pending is not None:
-        _commit(residuals, updates.agents, pending, None if failed else delivery)
+        _commit(residuals, updates.agents, pending, None if mean is None else delivery)
     record = _record(round_index, scheduled, updates, pending, delivery)
     finished = time.perf_counter()
     return RoundResult(state, record, {"local": computed - started, "link_and_server": finished - computed})
@@ -135,6 +134,14 @@ def _compress(parts: Parts, updates: _Updates, residuals: ResidualStore) -> Pend
 
 def _deliver(parts: Parts, updates: _Updates, pending: Pending | None, round_index: int) -> Delivery | None:
     return None if pending is None else parts.uplink.deliver(Offer(updates.agents, pending.kept), round_index)
+
+
+def _mean(updates: _Updates, delivery: Delivery) -> torch.Tensor | None:
+    """Return the estimate of Σ w_i Δ_i / Σ w_i over the agents heard, shape (d,); None if the round failed."""
+    if delivery.total is None or not bool(torch.isfinite(delivery.total).all()):
+        return None
+    total: torch.Tensor = delivery.total
+    return total / sum(weight for weight, on_air in zip(updates.weights, delivery.heard, strict=True) if on_air)
 
 
 def _commit(residuals: ResidualStore, agents: tuple[int, ...], pending: Pending, delivery: Delivery | None) -> None:

@@ -46,6 +46,7 @@ def _print(record: dict[str, Any], rounds: int, tasks: int) -> None:
     low, high = record["train_agent_interval"]
     steps = len(record["accuracy_by_step"]) - 1
     click.echo(
-        f"  training agents, {steps} steps {100 * record['train_agent_accuracy']:.1f}  [{100 * low:.1f}, {100 * high:.1f}]"
+        f"  training agents, {steps} steps {100 * record['train_agent_accuracy']:.1f}  "
+        f"[{100 * low:.1f}, {100 * high:.1f}]"
     )
     click.echo(f"Loss: new agents {record['new_agent_loss']:.4f}, training agents {record['train_agent_loss']:.4f}")

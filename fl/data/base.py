@@ -11,6 +11,7 @@ import shutil
 import tempfile
 from dataclasses import dataclass
 from importlib import import_module
+from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 
@@ -85,7 +86,7 @@ def load(name: str, data_root: Path | None, cache: Path) -> Dataset:
     images = np.load(folder / "images.npy", mmap_mode="r")
     labels = np.load(folder / "labels.npy")
     bounds = np.searchsorted(labels, np.arange(labels[-1] + 2))
-    class_images = tuple(np.arange(start, stop) for start, stop in zip(bounds[:-1], bounds[1:], strict=True))
+    class_images = tuple(np.arange(start, stop) for start, stop in pairwise(bounds))
     classes = np.arange(len(class_images))
     first = about["n_train_classes"]
     return Dataset(name, images, class_images, classes[:first], classes[first:])

@@ -95,6 +95,6 @@ def _splat(curves: np.ndarray) -> np.ndarray:
     for dx in (0, 1):
         for dy in (0, 1):
             share = length * np.abs(1 - dx - part[:, 0]) * np.abs(1 - dy - part[:, 1])
-            place = np.clip(corner + [dx, dy], -1, SIDE) + 1
+            place = np.clip(corner + np.array([dx, dy]), -1, SIDE) + 1
             np.add.at(image, (place[:, 1], place[:, 0]), share)
     return image[1:-1, 1:-1]

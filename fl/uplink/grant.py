@@ -91,7 +91,7 @@ class PowerControl:
     def _weigh(
         self, symbol_power: np.ndarray, gains: np.ndarray, threshold: float
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return weights (n, blocks), amplitude (blocks,) and the error besides noise (blocks,); power 0 is not heard."""
+        """Return weights (n, blocks), amplitude and error besides noise (blocks,); an agent of power 0 is not heard."""
         blocks = np.ones(gains.shape[1])
         if self.rule == "mmse":
             return self._mmse(symbol_power, gains)

@@ -12,7 +12,6 @@ Units: P = 1, so σ² = 1/SNR per complex symbol. The channel is constant over e
 from dataclasses import dataclass
 
 import numpy as np
-
 from array_api_compat import array_namespace, device
 
 from dsp import lmmse, oamp
@@ -49,7 +48,7 @@ class SymbolUplink:
     fading: BlockFading
     blocks: int
     receiver: str
-    prior: str
+    prior: oamp.PriorName
     seed: int
 
     def deliver(self, offer: Offer, round_index: int) -> Delivery:
@@ -58,9 +57,8 @@ class SymbolUplink:
         symbols = sensing.forward(offer.kept)
         gains = self._gains(len(offer.agents), round_index)
         grant = self.power_control.grant(offer.agents, _mean_power(symbols), gains)
-        uses = {"channel_uses": self.n_symbols, "channel_uses_total": self.n_symbols}
         if not grant.heard.any():
-            return Delivery(None, grant.heard, grant.sent_fraction, grant.excluded, **uses)
+            return Delivery(None, grant.heard, grant.sent_fraction, grant.excluded, self.n_symbols, self.n_symbols)
         sent, fraction = encode(symbols, grant)
         received = superpose(sent, gains) + self._noise(symbols, round_index)
         scaled, noise_var = normalise(received, grant)
@@ -71,12 +69,13 @@ class SymbolUplink:
             heard=grant.heard,
             sent_fraction=fraction,
             excluded=grant.excluded,
+            channel_uses=self.n_symbols,
+            channel_uses_total=self.n_symbols,
             common_scale=grant.common_scale,
             receive_snr_db=self._receive_snr_db(received),
             transmit_power={offer.agents[i]: float(_mean_power(sent)[i]) for i in np.flatnonzero(grant.heard)},
             predicted_nmse_db=float(db(float(recovery.predicted_nmse))),
             oracle_symbol_nmse_db=float(nmse_db(scaled, wanted.sum(0))),
-            **uses,
         )
 
     def sensing_of(self, round_index: int) -> Sensing:

@@ -15,7 +15,7 @@ def test_it_is_the_closed_form_with_the_mean_power_it_sees():
 
 
 def test_the_error_it_predicts_is_the_error_it_makes():
-    """Gaussian x, M/d = .4, 10 dB: predicted 1 − .8·10/11; 4096 entries, five standard errors of the ratio 5·√(2/4096) = 11 %."""
+    """Gaussian x, M/d = .4, 10 dB: predicted 1 − .8·10/11; 4096 entries: five standard errors of the ratio are 11 %."""
     sensing, rng = PartialDFT(4096, 1638, 0), np.random.default_rng(0)
     x = rng.standard_normal(4096)
     noise = rng.standard_normal((2, 1638)) * np.sqrt(0.1)

@@ -33,5 +33,5 @@ def test_with_an_orthogonal_operator_one_iteration_is_all():
 
 @pytest.mark.parametrize(("ratio", "noise_var"), [(0.0, 1.0), (1.1, 1.0), (0.5, 0.0)])
 def test_what_cannot_be_is_refused(ratio, noise_var):
-    with pytest.raises(ValueError, match="ratio|noise_var"):
+    with pytest.raises(ValueError, match=r"ratio|noise_var"):
         predict(DENSE, ratio, noise_var)

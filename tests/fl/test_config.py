@@ -5,7 +5,6 @@ import pytest
 from fl import config as configuration
 from fl.config import Config, ConfigError, check, load
 
-
 ROOT = Path(__file__).parent.parent.parent
 
 

@@ -171,7 +171,7 @@ def _cost(say: Callable[[str], None]) -> dict[str, float]:
 
 
 def _large(length: int, say: Callable[[str], None]) -> dict[str, float]:
-    x, sensing, received, noise_var, _ = problem(2, 0.04, 0.4, 25.0, 0, length)
+    _, sensing, received, noise_var, _ = problem(2, 0.04, 0.4, 25.0, 0, length)
     recover(received, sensing, noise_var, max_iterations=1)
     seconds = _seconds(lambda: recover(received, sensing, noise_var, max_iterations=10, tolerance=0))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
@@ -180,7 +180,7 @@ def _large(length: int, say: Callable[[str], None]) -> dict[str, float]:
 
 
 def _torch_difference(say: Callable[[str], None]) -> float:
-    x, sensing, received, noise_var, _ = problem(10, 0.04, 0.4, 19, 0)
+    _, sensing, received, noise_var, _ = problem(10, 0.04, 0.4, 19, 0)
     mine = recover(received, sensing, noise_var).estimate
     theirs = recover(torch.from_numpy(received), sensing, noise_var).estimate.numpy()
     difference = float(np.linalg.norm(mine - theirs) / np.linalg.norm(mine))
@@ -188,7 +188,7 @@ def _torch_difference(say: Callable[[str], None]) -> float:
     return difference
 
 
-def _seconds(work: Callable[[], None]) -> float:
+def _seconds(work: Callable[[], object]) -> float:
     started = time.perf_counter()
     work()
     return time.perf_counter() - started

@@ -21,7 +21,8 @@ table { border-collapse: collapse; font-variant-numeric: tabular-nums }
 th, td { text-align: left; padding: .25rem .9rem .25rem 0; border-bottom: 1px solid #e6e6e6; vertical-align: top }
 th { font-weight: 600; white-space: nowrap }
 .grid { display: grid; grid-template-columns: repeat(auto-fit, minmax(480px, 1fr)); gap: .5rem 1.5rem }
-figure { margin: 0 } figcaption { color: #555; font-size: .85rem; margin: 0 .5rem 1rem } svg { width: 100%; height: auto }
+figure { margin: 0 }
+figcaption { color: #555; font-size: .85rem; margin: 0 .5rem 1rem } svg { width: 100%; height: auto }
 .key { display: inline-block; width: .8em; height: .8em; border-radius: 2px; margin-right: .4em }
 .note { color: #555; max-width: 60em }
 """
@@ -30,8 +31,8 @@ NOTES = (
     "Batch norm uses the statistics of the images at hand, query images included: accuracies are transductive.",
     "Quantities marked oracle compare with what the agents really sent; only a simulation knows it, and no receiver "
     "used it.",
-    "The sensing operator by half of a real FFT, the small truncation threshold, the form of OAMP for unequal noise and "
-    "the ν-step algorithm are our reconstructions; docs/ says of each formula where it comes from.",
+    "The sensing operator by half of a real FFT, the small truncation threshold, the form of OAMP for unequal noise "
+    "and the ν-step algorithm are our reconstructions; docs/ says of each formula where it comes from.",
 )
 
 
@@ -175,7 +176,8 @@ def _differences(runs: Sequence[RunSeries]) -> str:
 
 def _tasks(run: RunSeries) -> str:
     caption = "Tasks of new agents: for each class a support image (blue), then query images; wrong ones in red."
-    return f"<figure><h2>{html.escape(run.name)}: tasks</h2>{svg(figures.sample_tasks(run))}<figcaption>{caption}</figcaption></figure>"
+    drawing = svg(figures.sample_tasks(run))
+    return f"<figure><h2>{html.escape(run.name)}: tasks</h2>{drawing}<figcaption>{caption}</figcaption></figure>"
 
 
 def _exclusions(runs: Sequence[RunSeries]) -> str:

@@ -81,7 +81,7 @@ def test_no_agent_exceeds_p_over_several_fading_blocks():
 
 
 def test_the_symbol_error_is_the_noise_over_the_common_scale():
-    """Inversion without truncation: error variance is σ²/ρ. M = 1200 symbols: five standard errors are 5/√1200 = 0.144."""
+    """Inversion without truncation: error variance is σ²/ρ. 1200 symbols: five standard errors are 0.144."""
     uplink = link()
     delivery = uplink.deliver(offer(), 0)
     truth = uplink.sensing_of(0).forward(offer().kept[torch.from_numpy(delivery.heard)]).sum(0)
@@ -99,7 +99,7 @@ def test_truncated_blocks_are_counted_as_noise():
 
 def test_phase_only_has_the_floor_of_its_uninverted_amplitudes():
     """Var|h|/μ_h² = 4/π − 1, −5.6 dB for disjoint supports, whatever the SNR. Mean over 40 rounds of 10 agents:
-    the relative spread of the mean of 400 terms (|h|/μ − 1)² is √(var/400) with var ≈ 0.16, five of them 0.1 on 0.27."""
+    the relative spread of the mean of 400 terms (|h|/μ − 1)² is √(var/400) with var ≈ 0.16, five of them 0.1."""
     length = np.eye(AGENTS, dtype=np.float32).repeat(LENGTH // AGENTS, axis=1)
     offered = Offer(tuple(range(AGENTS)), torch.from_numpy(length))
     floors = [10 ** (link("phase_only", 80.0).deliver(offered, r).oracle_symbol_nmse_db / 10) for r in range(40)]
