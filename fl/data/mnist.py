@@ -24,9 +24,9 @@ def build(root: Path) -> Arrays:
     """
     if (root / "mnist.npz").exists():
         check_sha256(root / "mnist.npz", PACKED_SHA256)
-        packed = np.load(root / "mnist.npz")
-        images = np.concatenate([packed["x_train"], packed["x_test"]])
-        labels = np.concatenate([packed["y_train"], packed["y_test"]])
+        with np.load(root / "mnist.npz") as packed:
+            images = np.concatenate([packed["x_train"], packed["x_test"]])
+            labels = np.concatenate([packed["y_train"], packed["y_test"]])
     else:
         images = np.concatenate([_idx(root, f"{part}-images-idx3-ubyte", count) for part, count in PARTS])
         labels = np.concatenate([_idx(root, f"{part}-labels-idx1-ubyte", count) for part, count in PARTS])

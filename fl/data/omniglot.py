@@ -31,7 +31,7 @@ def build(root: Path) -> Arrays:
     Raises:
         DataError: a file is missing or damaged.
     """
-    images = np.concatenate([_shrink(_read(root, part)) for part in CHARACTERS])
+    images = np.concatenate([shrink(_read(root, part)) for part in CHARACTERS])
     labels = np.repeat(np.arange(sum(CHARACTERS.values())), DRAWERS)
     return Arrays(images, labels, CHARACTERS["background"])
 
@@ -40,12 +40,18 @@ def _read(root: Path, part: str) -> np.ndarray:
     """Return ink as bool, shape (characters·20, 105, 105)."""
     path = find(root, (f"images_{part}.zip", f"omniglot_{part}.npz"), HOW)
     if path.suffix == ".zip":
-        return _read_zip(path, CHARACTERS[part])
+        return read_zip(path, CHARACTERS[part])
     check_sha256(path, PACKED_SHA256[part])
-    return ~np.load(path)["images"].reshape(-1, SOURCE, SOURCE)
+    with np.load(path) as packed:
+        return ~packed["images"].reshape(-1, SOURCE, SOURCE)
 
 
-def _read_zip(path: Path, characters: int) -> np.ndarray:
+def read_zip(path: Path, characters: int) -> np.ndarray:
+    """Return the ink of an official archive, ordered by character and drawer: bool, shape (characters·20, 105, 105).
+
+    Raises:
+        DataError: it is damaged, or holds another number of images.
+    """
     try:
         with zipfile.ZipFile(path) as archive:
             names = [name for name in archive.namelist() if name.endswith(".png") and "__MACOSX" not in name]
@@ -57,7 +63,7 @@ def _read_zip(path: Path, characters: int) -> np.ndarray:
         raise DataError(f"{path}: damaged or cut short ({error}); get it again") from error
 
 
-def _shrink(ink: np.ndarray) -> np.ndarray:
+def shrink(ink: np.ndarray) -> np.ndarray:
     """Return area averages, uint8, of bool images: (n, 105, 105) to (n, 28, 28)."""
     weights = _area_weights(SOURCE, SIDE)
     small = [weights @ chunk.astype(np.float32) @ weights.T for chunk in np.array_split(ink, max(1, len(ink) // 1000))]

@@ -68,5 +68,8 @@ def load_run(folder: Path) -> RunSeries:
     """
     files = RunFolder(folder)
     config = files.load_config()
-    samples = dict(np.load(files.samples)) if files.samples.exists() else None
+    samples = None
+    if files.samples.exists():
+        with np.load(files.samples) as archive:
+            samples = dict(archive)
     return RunSeries(folder.resolve().name, config, read(files.history), samples)
