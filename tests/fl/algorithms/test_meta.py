@@ -1,5 +1,6 @@
 """Gradient checks B3, B4, B5 on logistic regression in double precision, where every derivative is smooth."""
 
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -27,7 +28,7 @@ class Logistic:
 
 def data(seed, n=12):
     rng = np.random.default_rng(seed)
-    images = torch.from_numpy(rng.standard_normal((n, 1, 28, 28)))
+    images = torch.from_numpy(0.6 * rng.standard_normal((n, 1, 28, 28)))
     return images, torch.from_numpy(rng.integers(0, CLASSES, n))
 
 
@@ -76,7 +77,7 @@ def test_b4_the_exact_gradient_is_the_numerical_one(nu):
 def test_b4_the_hessian_free_gradient_is_close_for_a_smooth_loss(nu):
     sets = step(nu, independent=False)
     exact, free = (learner(order).meta_gradient(THETA, sets)[1] for order in ("exact", "hessian_free"))
-    assert 0 < (exact - free).abs().max() < 1e-7
+    assert 0 < (exact - free).abs().max() < 2e-9
 
 
 def test_b4_the_hessian_free_error_falls_with_the_square_of_its_step(monkeypatch):
@@ -95,8 +96,8 @@ def test_b5_leaving_the_hessian_out_costs_more_with_every_inner_step():
         exact, first = (learner(order).meta_gradient(THETA, sets)[1] for order in ("exact", "first"))
         errors.append(float((first - exact).norm() / exact.norm()))
     assert errors == sorted(errors)
-    assert errors[0] > 0.02
-    assert errors[-1] > 2.5 * errors[0]
+    assert 0.05 < errors[0] < 0.2
+    assert 0.3 < errors[-1] < 0.7
 
 
 def per_fedavg(theta, steps):
@@ -106,11 +107,14 @@ def per_fedavg(theta, steps):
         logits = sample[0].flatten(1)[:, :FEATURES] @ w.reshape(FEATURES, CLASSES)
         return torch.nn.functional.nll_loss(torch.log_softmax(logits, -1), sample[1])
 
+    def gradient(w, sample):
+        return torch.autograd.functional.jacobian(partial(f, sample=sample), w)
+
     w = theta.clone()
     for one in steps:
-        adapted = w - ALPHA * torch.autograd.functional.jacobian(lambda w: f(w, one.inner[0]), w)
-        outer = torch.autograd.functional.jacobian(lambda w: f(w, one.outer), adapted)
-        hessian = torch.autograd.functional.hessian(lambda w: f(w, one.hessian[0]), w)
+        adapted = w - ALPHA * gradient(w, one.inner[0])
+        outer = gradient(adapted, one.outer)
+        hessian = torch.autograd.functional.hessian(partial(f, sample=one.hessian[0]), w)
         w = w - ETA * (torch.eye(len(w), dtype=w.dtype) - ALPHA * hessian) @ outer
     return w
 
