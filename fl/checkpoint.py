@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as serialise
 
 from fl.files import atomic_path
 from fl.server import ServerState
@@ -61,7 +61,7 @@ def save(folder: Path, checkpoint: Checkpoint) -> None:
     }
     target = folder / NAME
     with atomic_path(target) as temporary:
-        save_file(tensors, temporary, metadata={"airmeta": json.dumps(header)})
+        temporary.write_bytes(serialise(tensors, {"airmeta": json.dumps(header)}))
         if target.exists():
             with atomic_path(folder / PREVIOUS) as previous:
                 os.link(target, previous)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
 from fl.files import atomic_path
 
@@ -61,7 +61,7 @@ class ResidualStore:
             self.folder.mkdir(parents=True, exist_ok=True)
         for agent, residual in self._changed.items():
             with atomic_path(self._path(agent, round_index)) as temporary:
-                save_file({"residual": residual.cpu().contiguous()}, temporary)
+                temporary.write_bytes(save({"residual": residual.cpu().contiguous()}))
 
     def prune(self, round_index: int) -> None:
         """After the checkpoint of this round: forget what it made obsolete."""

@@ -95,23 +95,20 @@ def test_evaluation_tasks_do_not_depend_on_the_seed_of_the_run(small, cache, tmp
     assert np.array_equal(*samples)
 
 
-def test_a_disk_that_is_full_says_so_and_the_last_checkpoint_survives(small, cache, tmp_path, monkeypatch):
-    """The write of the second checkpoint fails as on a full disk."""
-    writes = []
-    save_file = checkpoint.save_file
-
-    def full(tensors, path, metadata):
-        writes.append(path)
-        if len(writes) == 2:
-            raise OSError(28, "No space left on device", str(path))
-        save_file(tensors, path, metadata=metadata)
-
-    monkeypatch.setattr(checkpoint, "save_file", full)
-    with pytest.raises(RunError, match=r"No space left on device.*--resume"):
-        completed(small(), tmp_path / "a", cache)
-    monkeypatch.undo()
-    assert checkpoint.load(tmp_path / "a").rounds == 2
-    assert completed(small(), tmp_path / "a", cache, resume=True) == completed(small(), tmp_path / "b", cache)
+def test_a_disk_that_is_full_says_so_and_the_last_checkpoint_survives(small, cache, tmp_path):
+    """A process whose files may not grow beyond 300 kB cannot write the second checkpoint."""
+    config, folder = small(), RunFolder(tmp_path / "a")
+    run(config, folder, cache, resume=False, observe=lambda record, _: record["round"] == 1)
+    before = (folder.path / checkpoint.NAME).read_bytes()
+    limited = "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000)); "
+    limited += "from tools.cli import main; main(sys.argv[1:])"
+    command = [sys.executable, "-c", limited, "run", str(folder.config), "--out", str(folder.path), "--resume"]
+    result = subprocess.run([*command, "--cache", str(cache)], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.returncode == 1
+    assert "File too large; the last checkpoint is whole" in result.stderr
+    assert "Traceback" not in result.stderr
+    assert (folder.path / checkpoint.NAME).read_bytes() == before
+    assert completed(config, folder.path, cache, resume=True) == completed(config, tmp_path / "b", cache)
 
 
 def test_the_history_has_the_promised_keys(small, cache, tmp_path):
