@@ -23,7 +23,8 @@ def energy(x: Array) -> Array:
     """Return ‖x‖² over the last axis, real or complex."""
     xp = array_namespace(x)
     if xp.isdtype(x.dtype, "complex floating"):
-        return xp.sum(xp.real(x) ** 2 + xp.imag(x) ** 2, axis=-1)
+        real, imaginary = xp.real(x), xp.imag(x)
+        return xp.sum(real * real + imaginary * imaginary, axis=-1)
     return xp.sum(x * x, axis=-1)
 
 

@@ -194,4 +194,5 @@ def checked_noise(received: Array, sensing: Sensing, noise_var: Array | float) -
 def square(z: Array) -> Array:
     """Return |z|², real, the shape of z."""
     xp = array_namespace(z)
-    return xp.real(z) ** 2 + xp.imag(z) ** 2
+    real, imaginary = xp.real(z), xp.imag(z)
+    return real * real + imaginary * imaginary

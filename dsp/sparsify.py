@@ -9,6 +9,7 @@ the residual is committed only when the server confirms, so both outcomes are co
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from array_api_compat import array_namespace, is_torch_namespace
 
 Array = Any
@@ -64,9 +65,9 @@ def top_k(vector: Array, k: int) -> Array:
     magnitude = xp.abs(vector)
     threshold = _kth_largest(magnitude, k)
     above = magnitude > threshold
-    room = k - xp.sum(xp.astype(above, xp.int64), axis=-1, keepdims=True)
+    room = k - xp.sum(above, axis=-1, keepdims=True, dtype=xp.int64)
     tied = magnitude == threshold
-    if bool(xp.any(xp.sum(xp.astype(tied, xp.int64), axis=-1, keepdims=True) > room)):
+    if bool(xp.any(xp.sum(tied, axis=-1, keepdims=True, dtype=xp.int64) > room)):
         tied = tied & (xp.cumulative_sum(xp.astype(tied, xp.int64), axis=-1) <= room)
     return xp.where(above | tied, vector, xp.zeros_like(vector))
 
@@ -77,9 +78,12 @@ def count(fraction: float, length: int) -> int:
 
 
 def _kth_largest(magnitude: Array, k: int) -> Array:
-    """Return the k-th largest magnitude, shape (..., 1), in O(d): the standard has no selection, the libraries do."""
+    """Return the k-th largest magnitude, shape (..., 1), in O(d): the standard has no selection, the libraries do.
+
+    On the CPU NumPy's partition serves torch as well: on 20 vectors of 67,905 it took an eighth of kthvalue's time.
+    """
     xp = array_namespace(magnitude)
-    if is_torch_namespace(xp):
-        return magnitude.kthvalue(magnitude.shape[-1] - k + 1, dim=-1, keepdim=True).values
     position = magnitude.shape[-1] - k
-    return xp.partition(magnitude, position, axis=-1)[..., position : position + 1]
+    if is_torch_namespace(xp) and magnitude.device.type != "cpu":
+        return magnitude.kthvalue(position + 1, dim=-1, keepdim=True).values
+    return xp.asarray(np.partition(np.asarray(magnitude), position, axis=-1)[..., position : position + 1])

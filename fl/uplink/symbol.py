@@ -63,6 +63,7 @@ class SymbolUplink:
         received = superpose(sent, gains) + self._noise(symbols, round_index)
         scaled, noise_var = normalise(received, grant)
         recovery = self._recover(scaled, sensing, noise_var)
+        powers = _mean_power(sent)
         wanted = _rows(symbols, fraction * grant.heard) * symbols
         return Delivery(
             total=recovery.estimate,
@@ -73,7 +74,7 @@ class SymbolUplink:
             channel_uses_total=self.n_symbols,
             common_scale=grant.common_scale,
             receive_snr_db=self._receive_snr_db(received),
-            transmit_power={offer.agents[i]: float(_mean_power(sent)[i]) for i in np.flatnonzero(grant.heard)},
+            transmit_power={offer.agents[i]: float(powers[i]) for i in np.flatnonzero(grant.heard)},
             predicted_nmse_db=float(db(float(recovery.predicted_nmse))),
             oracle_symbol_nmse_db=float(nmse_db(scaled, wanted.sum(0))),
         )
