@@ -13,7 +13,7 @@ step (Vila, Schniter, IEEE TSP 2013). `BernoulliGaussian` is (1 − ε)δ0 + ε�
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from array_api_compat import array_namespace
+from array_api_compat import array_namespace, device
 
 Array = Any
 SMALLEST = 1e-6  # of a probability, so that a prior can recover from a bad start
@@ -65,19 +65,18 @@ class BernoulliGaussian:
     def posterior(self, r: Array, t: Array) -> Posterior:
         """Return the posterior of entries r seen through noise of variance t."""
         xp = array_namespace(r)
-        spread = self.variance + t
-        shrink = self.variance / spread
-        bias = xp.log(self.sparsity / (1 - self.sparsity)) + 0.5 * xp.log(t / spread)
-        slope = 0.5 * shrink / t
-        active = xp.tanh((0.5 * slope) * (r * r) + 0.5 * bias)
+        sparsity, spread = _like(t, self.sparsity), _like(t, self.variance) + t
+        shrink = _like(t, self.variance) / spread
+        bias = xp.log(sparsity / (1 - sparsity)) + 0.5 * xp.log(t / spread)
+        active = xp.tanh((0.25 * shrink / t) * (r * r) + 0.5 * bias)
         active = 0.5 * active + 0.5
         gated = active * r
-        mean = shrink * gated
         share = xp.mean(active, axis=-1, keepdims=True)
-        energy = shrink * t * share + shrink**2 * _dot(xp, gated, r)
-        variance = energy - shrink**2 * _dot(xp, gated, gated)
+        thermal = shrink * t * share
+        energy = thermal + shrink**2 * _dot(xp, gated, r)
+        variance = thermal + shrink**2 * _dot(xp, gated, r - gated)  # energy − <mean²> would cancel
         sparsity = xp.clip(share, SMALLEST, 1 - SMALLEST)
-        return Posterior(mean, variance, energy, BernoulliGaussian(sparsity, energy / sparsity))
+        return Posterior(shrink * gated, variance, energy, BernoulliGaussian(sparsity, energy / sparsity))
 
 
 @dataclass(frozen=True)
@@ -104,31 +103,43 @@ class GaussianMixture:
     def posterior(self, r: Array, t: Array) -> Posterior:
         """Return the posterior of entries r seen through noise of variance t."""
         xp = array_namespace(r)
-        components = self.weights.shape[0]
+        weights, variances = _like(t, self.weights), _like(t, self.variances)
         square = r * r
-        logs = [xp.log(1 - xp.sum(self.weights, axis=0)) - 0.5 * xp.log(t) - 0.5 / t * square]
-        for c in range(components):
-            spread = self.variances[c, ...] + t
-            logs.append(xp.log(self.weights[c, ...]) - 0.5 * xp.log(spread) - 0.5 / spread * square)
-        highest = logs[0]
-        for other in logs[1:]:
-            highest = xp.maximum(highest, other)
-        terms = [xp.exp(value - highest) for value in logs]
-        total = sum(terms[1:], terms[0])
-        shares, energies, gate = [], [], r * 0
-        for c in range(components):
-            shrink = self.variances[c, ...] / (self.variances[c, ...] + t)
-            responsible = terms[c + 1] / total
-            gate = gate + shrink * responsible
-            share = xp.mean(responsible, axis=-1, keepdims=True)
+        zero, *others = _responsibilities(weights, variances, square, t)
+        shrinks = [variances[c, ...] / (variances[c, ...] + t) for c in range(len(others))]
+        gate = sum((shrink * p for shrink, p in zip(shrinks, others, strict=True)), r * 0)
+        doubt = zero * gate**2  # variance of the component's shrinkage: not <shrink²> − gate², which would cancel
+        shares, energies, variance = [], [], xp.zeros_like(t)
+        for shrink, p in zip(shrinks, others, strict=True):
+            share = xp.mean(p, axis=-1, keepdims=True)
+            doubt = doubt + p * (shrink - gate) ** 2
+            variance = variance + shrink * t * share
             shares.append(share)
-            energies.append(shrink * t * share + shrink**2 * _dot(xp, responsible, square))
-        mean = gate * r
-        energy = sum(energies[1:], energies[0])
-        weights = xp.clip(xp.stack(shares), SMALLEST, 1 - SMALLEST)
-        weights = weights / xp.maximum(xp.sum(weights, axis=0) / (1 - SMALLEST), xp.ones_like(energy))
-        prior = GaussianMixture(weights, xp.stack(energies) / weights)
-        return Posterior(mean, energy - _dot(xp, mean, mean), energy, prior)
+            energies.append(shrink * t * share + shrink**2 * _dot(xp, p, square))
+        learnt = xp.clip(xp.stack(shares), SMALLEST, 1 - SMALLEST)
+        learnt = learnt / xp.maximum(xp.sum(learnt, axis=0) / (1 - SMALLEST), xp.ones_like(t))
+        prior = GaussianMixture(learnt, xp.stack(energies) / learnt)
+        return Posterior(gate * r, variance + _dot(xp, doubt, square), sum(energies[1:], energies[0]), prior)
+
+
+def _responsibilities(weights: Array, variances: Array, square: Array, t: Array) -> list[Array]:
+    """Return the probability that entries with these r² belong to each component, the point at zero first."""
+    xp = array_namespace(square)
+    logs = [xp.log(1 - xp.sum(weights, axis=0)) - 0.5 * xp.log(t) - 0.5 / t * square]
+    for c in range(weights.shape[0]):
+        spread = variances[c, ...] + t
+        logs.append(xp.log(weights[c, ...]) - 0.5 * xp.log(spread) - 0.5 / spread * square)
+    highest = logs[0]
+    for other in logs[1:]:
+        highest = xp.maximum(highest, other)
+    terms = [xp.exp(value - highest) for value in logs]
+    total = sum(terms[1:], terms[0])
+    return [term / total for term in terms]
+
+
+def _like(t: Array, parameter: Array | float) -> Array:
+    """Return a parameter in the library, precision and on the device of the noise variance t."""
+    return array_namespace(t).asarray(parameter, dtype=t.dtype, device=device(t))
 
 
 def _dot(xp: Any, a: Array, b: Array) -> Array:

@@ -3,7 +3,7 @@
 With real measurements (2M of them, noise variance σ'² = σ²/2), c = tr(AᵀA)/d' and κ = tr((AᵀA)²)/tr(AᵀA), one iteration
 is
 
-    e = y − A s;   v = (‖e‖² − Σ_j σ_j²)/(c·d')                              error variance of s
+    e = y − A s;   v = Σ_j u_j(|e_j|² − σ_j²)/(c·d'·<u>)                      error variance of s (`dsp.noise`)
     w_j = v/(v + σ'_j²);   c_w = c·<w>;   r = s + Aᵀ(w∘e)/c_w                 linear, de-correlated
     t = v(κ·c·<w²>/c_w² − 1) + c·<w²σ'²>/c_w²                                error variance of r
     mean, var = posterior(r, t);   v_b = <var>;   v_e = 1/(1/v_b − 1/t)
@@ -16,9 +16,10 @@ not orthonormal, are our reconstruction. The receiver knows y, A and the noise v
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from array_api_compat import array_namespace, device
+from array_api_compat import array_namespace
 
 from dsp.denoise import BernoulliGaussian, GaussianMixture, Posterior, Prior
+from dsp.noise import checked_noise, signal_energy, square
 from dsp.sensing import Sensing
 
 Array = Any
@@ -55,7 +56,7 @@ def recover(
     *,
     prior: Prior | PriorName = "bernoulli_gaussian",
     max_iterations: int = 40,
-    tolerance: float = 0.01,
+    tolerance: float = 0.003,
 ) -> Recovery:
     """Return the OAMP estimate of x from y = A x + n.
 
@@ -65,18 +66,17 @@ def recover(
         noise_var: σ², per complex symbol: a number, or an array that broadcasts to (..., M).
         prior: a prior in units of x, or the name of one to be fitted from a first guess.
         max_iterations: upper limit.
-        tolerance: stop when the predicted error falls by less than this fraction, twice; 0 runs them all.
+        tolerance: stop when the predicted error changes by less than this fraction, twice; 0 runs them all.
 
     Raises:
-        ValueError: y has another length than M, or is not finite; the noise variance is negative or not finite;
-            no iteration is allowed.
+        ValueError: y is not complex, has another length than M, or is not finite; the noise variance is negative, not
+            finite, or does not broadcast; no iteration is allowed.
     """
     xp = array_namespace(received)
     if max_iterations < 1:
         raise ValueError(f"max_iterations must be at least 1, got {max_iterations}")
     noise = checked_noise(received, sensing, noise_var)
-    level = xp.sum(square(received) - noise, axis=-1, keepdims=True) / (sensing.gain * sensing.padded_length)
-    scale = xp.where(level > 0, level, xp.sum(square(received), axis=-1, keepdims=True))
+    scale = xp.maximum(*signal_energy(square(received), sensing, noise))
     scale = xp.where(scale > 0, scale, xp.ones_like(scale))
     problem = _Problem(received / xp.sqrt(scale), sensing, noise / scale)
     first = _first_guess(prior, xp.ones_like(scale), sensing.gain) if isinstance(prior, str) else _Scaled(prior, scale)
@@ -112,22 +112,23 @@ class _Scaled:
 def _iterate(problem: _Problem, prior: Prior, limit: int, tolerance: float) -> tuple[Posterior, list[Array]]:
     """Return the last posterior of each problem of the batch, and t of each iteration.
 
-    A problem stops when its error is down to the rounding, or has fallen too little twice in a row.
+    A problem stops when its error is down to the rounding, or has hardly changed twice in a row; a rise is a change,
+    because below the transition the error that EM believes in rises to the true one.
     """
     xp = array_namespace(problem.received)
-    r, t, exact = _linear(problem, None)
-    found = best = prior.posterior(r, t)
-    trace = [t[..., 0]]
-    stalls = xp.astype(exact, xp.int32) * ENOUGH
+    linear = _linear(problem, None, None)
+    found = last = prior.posterior(linear.r, linear.t)
+    trace = [linear.t[..., 0]]
+    stalls = xp.astype(linear.exact, xp.int32) * ENOUGH
     while len(trace) < limit and (tolerance <= 0 or not bool(xp.all(stalls >= ENOUGH))):
-        r, t, exact = _linear(problem, _divergence_free(found, r, t))
-        found = found.prior.posterior(r, t)
-        slow = xp.astype(found.variance > (1 - tolerance) * best.variance, xp.int32)
-        best = _choose(stalls >= ENOUGH, best, found) if tolerance > 0 else found
+        linear = _linear(problem, _divergence_free(found, linear.r, linear.t), linear.v)
+        found = found.prior.posterior(linear.r, linear.t)
+        slow = xp.astype(xp.abs(found.variance - last.variance) <= tolerance * last.variance, xp.int32)
+        last = _choose(stalls >= ENOUGH, last, found) if tolerance > 0 else found
         stalls = xp.where(stalls >= ENOUGH, stalls, (stalls + slow) * slow)
-        stalls = xp.where(exact, stalls + ENOUGH, stalls)
-        trace.append(t[..., 0])
-    return best, trace
+        stalls = xp.where(linear.exact, stalls + ENOUGH, stalls)
+        trace.append(linear.t[..., 0])
+    return last, trace
 
 
 def _divergence_free(found: Posterior, r: Array, t: Array) -> Array:
@@ -138,22 +139,32 @@ def _divergence_free(found: Posterior, r: Array, t: Array) -> Array:
     return (extrinsic / variance) * found.mean - (extrinsic / t) * r
 
 
-def _linear(problem: _Problem, s: Array | None) -> tuple[Array, Array, Array]:
-    """Return r (..., d'), its error variance t (..., 1), and where s is as exact as the precision allows (..., 1)."""
+@dataclass(frozen=True)
+class _Linear:
+    """r (..., d'), its error variance t, that of s before, v, and where v is down to the rounding, each (..., 1)."""
+
+    r: Array
+    t: Array
+    v: Array
+    exact: Array
+
+
+def _linear(problem: _Problem, s: Array | None, guess: Array | None) -> _Linear:
+    """Return the de-correlated linear estimate from s; guess: v of the iteration before (1 at first: s is 0)."""
     xp = array_namespace(problem.received)
     sensing, noise = problem.sensing, problem.noise
     error = problem.received if s is None else problem.received - sensing.forward(s)
-    spent = xp.mean(noise, axis=-1, keepdims=True) * sensing.n_symbols
-    total = sensing.gain * sensing.padded_length
     floor = 1e-7 if error.dtype == xp.complex64 else 1e-14
-    v = xp.clip((xp.sum(square(error), axis=-1, keepdims=True) - spent) / total, floor, None)
+    power = square(error)
+    guess = xp.ones_like(power[..., :1]) if guess is None else guess
+    v = xp.clip(xp.maximum(*signal_energy(power, sensing, noise, guess)), floor, None)
     weight = v / (v + 0.5 * noise)
     mean_weight = sensing.gain * xp.mean(weight, axis=-1, keepdims=True)
     spread = sensing.gain * xp.mean(weight**2, axis=-1, keepdims=True) / mean_weight**2
     noisy = sensing.gain * xp.mean(weight**2 * (0.5 * noise), axis=-1, keepdims=True) / mean_weight**2
     t = xp.clip(v * (sensing.gain_spread * spread - 1) + noisy, floor * 1e-3, None)
     correction = sensing.adjoint(error * (weight / mean_weight))
-    return (correction if s is None else s + correction), t, v <= floor
+    return _Linear(correction if s is None else s + correction, t, v, v <= floor)
 
 
 def _choose(frozen: Array, old: Posterior, new: Posterior) -> Posterior:
@@ -175,24 +186,3 @@ def _first_guess(name: str, energy: Array, ratio: float) -> Prior:
     if name == "gaussian_mixture":
         return GaussianMixture.start(energy, ratio)
     raise ValueError(f"prior must be bernoulli_gaussian, gaussian_mixture or a Prior, got {name!r}")
-
-
-def checked_noise(received: Array, sensing: Sensing, noise_var: Array | float) -> Array:
-    """Return σ² in the precision of y, shape (..., 1) or (..., M)."""
-    xp = array_namespace(received)
-    if received.shape[-1] != sensing.n_symbols:
-        raise ValueError(f"received must have M = {sensing.n_symbols} symbols, got {received.shape[-1]}")
-    if not bool(xp.all(xp.isfinite(received))):
-        raise ValueError("received has symbols that are not finite; leave out the agent or the round that made them")
-    real = xp.float64 if received.dtype == xp.complex128 else xp.float32
-    noise = xp.asarray(noise_var, dtype=real, device=device(received))
-    if not bool(xp.all((noise >= 0) & xp.isfinite(noise))):
-        raise ValueError("noise_var must be finite and not negative")
-    return xp.reshape(noise, (1,) * received.ndim) if noise.ndim == 0 else noise
-
-
-def square(z: Array) -> Array:
-    """Return |z|², real, the shape of z."""
-    xp = array_namespace(z)
-    real, imaginary = xp.real(z), xp.imag(z)
-    return real * real + imaginary * imaginary

@@ -39,11 +39,19 @@ class Sensing(Protocol):
     gain_spread: float
 
     def forward(self, x: Array) -> Array:
-        """Return the symbols of x, shape (..., d) or (..., d') real to (..., M) complex."""
+        """Return the symbols of x, shape (..., d) or (..., d') real to (..., M) complex.
+
+        Raises:
+            ValueError: x has another length.
+        """
         ...
 
     def adjoint(self, e: Array) -> Array:
-        """Return the real adjoint of symbols e, shape (..., M) complex to (..., d') real."""
+        """Return the real adjoint of symbols e, shape (..., M) complex to (..., d') real.
+
+        Raises:
+            ValueError: e has another length.
+        """
         ...
 
 
@@ -74,7 +82,7 @@ class PartialDFT:
         """Return the symbols of x, shape (..., d) or (..., d') real to (..., M) complex."""
         xp = array_namespace(x)
         signs, chosen, _ = self._operands.on(x)
-        spectrum = xp.fft.rfft(_pad(x, self.padded_length) * signs, norm="ortho")
+        spectrum = xp.fft.rfft(_pad(x, self.length, self.padded_length) * signs, norm="ortho")
         half = self.padded_length // 2
         packed = spectrum[..., :half] * sqrt(2)
         packed[..., 0] = _complex(xp, xp.real(spectrum[..., 0]), xp.real(spectrum[..., half]))
@@ -82,6 +90,7 @@ class PartialDFT:
 
     def adjoint(self, e: Array) -> Array:
         """Return the real adjoint of symbols e, shape (..., M) complex to (..., d') real."""
+        _check_symbols(e, self.n_symbols)
         xp = array_namespace(e)
         signs, chosen, _ = self._operands.on(e)
         half = self.padded_length // 2
@@ -125,11 +134,12 @@ class RandomRows:
         """Return the symbols of x, shape (..., d) or (..., d') real to (..., M) complex."""
         xp = array_namespace(x)
         signs, chosen, zero = self._operands.on(x)
-        spectrum = xp.fft.fft(_pad(x, self.padded_length) * signs + zero, norm="ortho")
+        spectrum = xp.fft.fft(_pad(x, self.length, self.padded_length) * signs + zero, norm="ortho")
         return spectrum if chosen is None else xp.take(spectrum, chosen, axis=-1)
 
     def adjoint(self, e: Array) -> Array:
         """Return the real adjoint of symbols e, shape (..., M) complex to (..., d') real."""
+        _check_symbols(e, self.n_symbols)
         xp = array_namespace(e)
         signs, chosen, _ = self._operands.on(e)
         spectrum = e
@@ -159,11 +169,13 @@ class Identity:
 
     def forward(self, x: Array) -> Array:
         """Return x as complex symbols, shape (..., d)."""
+        x = _pad(x, self.length, self.length)
         xp = array_namespace(x)
         return _complex(xp, x, xp.zeros_like(x))
 
     def adjoint(self, e: Array) -> Array:
         """Return the real part of symbols e, shape (..., d)."""
+        _check_symbols(e, self.n_symbols)
         return array_namespace(e).real(e)
 
 
@@ -200,13 +212,25 @@ class _Operands:
         return self._copies[key]
 
 
-def _pad(x: Array, length: int) -> Array:
-    missing = length - x.shape[-1]
-    if not missing:
+def _pad(x: Array, length: int, padded_length: int) -> Array:
+    """Return x with zeros up to d'.
+
+    Raises:
+        ValueError: x has neither d nor d' entries.
+    """
+    given = x.shape[-1]
+    if given == padded_length:
         return x
+    if given != length:
+        raise ValueError(f"x must have d = {length} or d' = {padded_length} entries, got {given}")
     xp = array_namespace(x)
-    tail = xp.zeros((*x.shape[:-1], missing), dtype=x.dtype, device=device(x))
+    tail = xp.zeros((*x.shape[:-1], padded_length - length), dtype=x.dtype, device=device(x))
     return xp.concat([x, tail], axis=-1)
+
+
+def _check_symbols(e: Array, n_symbols: int) -> None:
+    if e.shape[-1] != n_symbols:
+        raise ValueError(f"e must have M = {n_symbols} symbols, got {e.shape[-1]}")
 
 
 def _complex(xp: Any, real: Array, imaginary: Array) -> Array:

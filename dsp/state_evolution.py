@@ -64,12 +64,13 @@ def predict(
 
 
 def _components(prior: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Return weights and variances of all components, the point at zero first."""
+    """Return weights and variances of the components that occur, the point at zero first."""
     if isinstance(prior, BernoulliGaussian):
-        sparsity = float(np.ravel(prior.sparsity)[0])
-        return np.array([1 - sparsity, sparsity]), np.array([0.0, float(np.ravel(prior.variance)[0])])
-    weights, variances = np.ravel(prior.weights), np.ravel(prior.variances)
-    return np.concatenate([[1 - weights.sum()], weights]), np.concatenate([[0.0], variances])
+        weights, variances = np.ravel(prior.sparsity), np.ravel(prior.variance)
+    else:
+        weights, variances = np.ravel(prior.weights), np.ravel(prior.variances)
+    weights, variances = np.append(1 - weights.sum(), weights), np.append(0.0, variances)
+    return weights[weights > 0], variances[weights > 0]
 
 
 def _posterior_variance(weights: np.ndarray, variances: np.ndarray, r: np.ndarray, t: float) -> np.ndarray:

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import torch
 from scipy.integrate import trapezoid
 
 from dsp.denoise import BernoulliGaussian, GaussianMixture
@@ -75,3 +76,24 @@ def test_a_mixture_of_one_is_bernoulli_gaussian():
     assert np.allclose(one.mean, other.mean)
     assert np.allclose(one.variance, other.variance)
     assert np.allclose(one.prior.weights[0], other.prior.sparsity)
+
+
+@pytest.mark.parametrize("name", COMPONENTS)
+def test_a_small_error_is_not_lost_in_single_precision(name):
+    """A variance 70 dB below the energy is the difference of two numbers that single precision cannot tell apart."""
+    prior, components = COMPONENTS[name]
+    t = np.array([1e-7])
+    r = draw(components, 100_000) + np.sqrt(t) * np.random.default_rng(9).standard_normal(100_000)
+    exact = prior.posterior(r, t).variance[0]
+    parts = {key: value.astype(np.float32) for key, value in vars(prior).items()}
+    narrow = type(prior)(**parts).posterior(r.astype(np.float32), t.astype(np.float32)).variance[0]
+    assert np.isclose(narrow, exact, rtol=0.05, atol=0)
+
+
+@pytest.mark.parametrize("convert", [np.asarray, torch.from_numpy], ids=["numpy", "torch"])
+@pytest.mark.parametrize("prior", [BernoulliGaussian(0.2, 1.5), GaussianMixture([[0.2]], [[1.5]])])
+def test_parameters_may_be_plain_numbers_and_do_not_change_the_precision(convert, prior):
+    r, t = convert(np.linspace(-5, 5, 101).astype(np.float32)), convert(np.array([0.3], np.float32))
+    mean = prior.posterior(r, t).mean
+    assert mean.dtype == r.dtype
+    assert np.allclose(mean, BERNOULLI.posterior(np.linspace(-5, 5, 101), np.array([0.3])).mean, atol=1e-5)

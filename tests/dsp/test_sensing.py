@@ -99,3 +99,11 @@ def test_padded_lengths_are_even_and_hardly_longer(length):
 def test_more_symbols_than_the_operator_has_are_refused(kind, symbols):
     with pytest.raises(ValueError, match="n_symbols must be between 1"):
         kind(200, symbols, 0)
+
+
+@pytest.mark.parametrize("sensing", OPERATORS, ids=NAMES)
+def test_another_length_is_refused_and_not_padded(sensing):
+    with pytest.raises(ValueError, match="entries, got 150"):
+        sensing.forward(np.ones(150))
+    with pytest.raises(ValueError, match="symbols, got 1"):
+        sensing.adjoint(np.ones(1, complex))

@@ -4,7 +4,7 @@ import pytest
 from dsp.denoise import BernoulliGaussian, GaussianMixture
 from dsp.state_evolution import mmse, predict
 
-DENSE = BernoulliGaussian(np.array([1 - 1e-12]), np.array([2.0]))
+DENSE = BernoulliGaussian(np.array([1.0]), np.array([2.0]))
 
 
 def test_a_gaussian_has_the_error_of_the_wiener_filter():
@@ -35,3 +35,8 @@ def test_with_an_orthogonal_operator_one_iteration_is_all():
 def test_what_cannot_be_is_refused(ratio, noise_var):
     with pytest.raises(ValueError, match=r"ratio|noise_var"):
         predict(DENSE, ratio, noise_var)
+
+
+@pytest.mark.parametrize("prior", [BernoulliGaussian(1.0, 2.0), GaussianMixture([[0.4], [0.6]], [[2.0], [2.0]])])
+def test_a_prior_without_zeros_is_allowed(prior):
+    assert np.isclose(mmse(prior, 0.5), 2.0 * 0.5 / 2.5, rtol=1e-6)

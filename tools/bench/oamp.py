@@ -142,7 +142,7 @@ def _evolution(sparsity: float, snr_db: float, seeds: int, say: Callable[[str], 
 
 def _cost(say: Callable[[str], None]) -> dict[str, float]:
     """Return the cost of 20 fixed iterations at d = 112,005 over that of their 40 real FFTs, in turn, medians."""
-    x, sensing, received, noise_var, _ = problem(20, 0.04 / 8, 0.4, 25.0, 0, 112_005)
+    x, sensing, received, noise_var, _ = problem(10, 0.04, 0.4, 25.0, 0, 112_005)
     vector = np.zeros(sensing.padded_length, np.float32)
     vector[: x.size] = x
     costs = {}
