@@ -106,6 +106,18 @@ def test_evaluating_again_with_more_tasks_and_steps(config, cache, tmp_path):
     assert "not the folder of a run" in refused.stderr
 
 
+def test_two_runs_are_compared_on_the_same_tasks(config, cache, tmp_path):
+    for seed in (1, 2):
+        call("run", config, "--out", tmp_path / str(seed), "--cache", cache, "--quiet", "--set", f"seed={seed}")
+    compared = ["--cache", cache, "--tasks", 6, "--json", "--against"]
+    itself = json.loads(call("evaluate", tmp_path / "1", *compared, tmp_path / "1").stdout)
+    assert itself == {"accuracy": [0.0, 0.0, 0.0], "loss": [0.0, 0.0, 0.0]}
+    there = json.loads(call("evaluate", tmp_path / "1", *compared, tmp_path / "2").stdout)
+    back = json.loads(call("evaluate", tmp_path / "2", *compared, tmp_path / "1").stdout)
+    assert there["loss"][0] == -back["loss"][0] != 0
+    assert there["loss"][1] < there["loss"][0] < there["loss"][2]
+
+
 def test_runs_are_drawn_over_one_another(config, cache, tmp_path):
     call("run", config, "--out", tmp_path / "air", "--cache", cache, "--quiet")
     call("run", config, "--out", tmp_path / "wire", "--cache", cache, "--quiet", "--set", "uplink.kind=ideal")
