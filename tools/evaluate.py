@@ -49,12 +49,12 @@ def command(folder: Path, against: Path | None, cache: Path, as_json: bool, **ch
 
 def _compare(first: Path, second: Path, cache: Path, changes: dict[str, int], as_json: bool) -> None:
     """Print the paired differences first − second in accuracy and loss of new agents on the tasks of the first run."""
-    from fl.evaluation import paired_difference
+    from fl.evaluation import TaskScores, paired_difference
     from fl.experiment import RunFolder, restore
     from fl.setup import with_evaluation
     from fl.tasks import Group, score
 
-    scores = []
+    scores: list[TaskScores] = []
     for folder in (first, second):
         parts, saved = restore(RunFolder(folder), cache)
         if not scores:
