@@ -1,0 +1,340 @@
+"""Finding a beacon: is it there, when did it begin, and by how much do the carriers differ.
+
+    detection   M[n] = |Σ y*[n+i]·y[n+i+16]|² / (Σ|y[n+i]|²·Σ|y[n+i+16]|²)  over the short part      (Schmidl, Cox 1997)
+    pull-in     the ML frequency (below) of the short part's repeats: ±fs/32
+    check       five periods of our chirp follow, no more, as strong as the short part was: the onset of any signal
+                correlates while few of its samples are inside the window, and soundings hold the same chirp
+    CFO         maximum of Σ_k |Σ_r Y_r[k]·e^{−jωNr}|² over four periods of the long part: the ML estimate for
+                an unknown channel, 10·log10(R²/(R² − 1)) = 0.28 dB above the Cramér-Rao bound of a known one
+                (Morelli, Mengali 1999, give a closed form); repeated after the sample clock has been undone
+    timing      maximum of |Σ_k H[k]·e^{j2πkτ/N}|²: ML in a flat channel, the strongest path otherwise
+
+On noise alone P(M > η) = (1 − η)^{L−1} at one position, L terms. A search over W positions sees about 1 + W·2η·ν
+independent chances, ν = e^{−0.583·2√η}: the maximum of a complex process of correlation 1 − |k|/L, in discrete time
+(Siegmund 1985; our reconstruction for the complex case). Units: frequencies in Hz, times in samples.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.optimize import brentq
+from scipy.special import ndtr
+
+from dsp.frame import LONG_REPEATS, SHORT_REPEATS, training_symbol
+from dsp.ofdm import Numerology, from_bins
+
+USED_REPEATS = LONG_REPEATS - 1
+ITERATIONS = 12
+LEAST_COHERENCE = 0.05  # of the strongest path; 200 elements of something else reach it by chance in 2 % of cases
+LARGEST_RATIO = 4.0  # between the powers of short and long part; the short one sees 12 subcarriers only
+
+
+class NotDetected(RuntimeError):  # noqa: N818 - a finding, named as the field names it
+    """No beacon where one was looked for."""
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A long part as received, averaged over its repeats.
+
+    Args:
+        spectrum: mean Y[k], carrier and clock undone, shape (2K,).
+        noise_var: σ² of an element of one repeat.
+    """
+
+    spectrum: np.ndarray
+    noise_var: float
+
+
+@dataclass(frozen=True)
+class Beacon:
+    """A beacon that was found.
+
+    Args:
+        start: its first sample in the capture, fractional.
+        cfo: frequency of the received carrier in Hz.
+        cfo_std: standard deviation of that, in Hz.
+        reference: its long part, phases as at the long part's first sample.
+        metric: M at the detection.
+    """
+
+    start: float
+    cfo: float
+    cfo_std: float
+    reference: Reference
+    metric: float
+
+
+def lag_metric(samples: np.ndarray, numerology: Numerology) -> tuple[np.ndarray, np.ndarray]:
+    """Return M[n] and the lag-16 sum of the short part for each position, each (positions,).
+
+    The mean over the span is taken out first: a constant offset correlates with itself at every lag.
+
+    Raises:
+        ValueError: there are fewer samples than the short part has.
+    """
+    lag = numerology.n_fft // 16
+    span = _span(numerology)
+    if samples.size < span + lag:
+        raise ValueError(f"samples must hold at least the short part ({span + lag} samples), got {samples.size}")
+    y = samples.astype(np.complex128)
+    mean = _sliding(y, span) / span
+    products = _sliding(np.conj(y[:-lag]) * y[lag:], span) - span * np.conj(mean[:-lag]) * mean[lag:]
+    energy = np.maximum(_sliding(np.abs(y) ** 2, span) - span * np.abs(mean) ** 2, 0.0)
+    bound = energy[:-lag] * energy[lag:]
+    # silence and a pure constant leave rounding errors of the running sums, which correlate with each other
+    rounding = 4 * span * np.finfo(np.float64).eps * float(np.sum(np.abs(y) ** 2))
+    return np.abs(products) ** 2 / np.where(bound > rounding**2, bound, np.inf), products
+
+
+def false_alarm_rate(threshold: float, positions: int, numerology: Numerology) -> float:
+    """Return the probability that noise alone exceeds a threshold anywhere among `positions`."""
+    span = _span(numerology)
+    chance = (1 - threshold) ** (span - 1)
+    clump = 2 * threshold * np.exp(-0.583 * 2 * np.sqrt(threshold))
+    return float(-np.expm1(-chance * (1 + (positions - 1) * clump)))
+
+
+def detection_threshold(false_alarm: float, positions: int, numerology: Numerology) -> float:
+    """Return η that noise alone exceeds with the given probability in a search over `positions`.
+
+    Raises:
+        ValueError: the probability is not between 0 and 1/2, or there is no position.
+    """
+    if positions < 1:
+        raise ValueError(f"positions must be at least 1, got {positions}")
+    if not 0 < false_alarm < 0.5:
+        raise ValueError(f"false_alarm must be between 0 and 0.5, got {false_alarm}")
+    return float(brentq(lambda eta: false_alarm_rate(eta, positions, numerology) - false_alarm, 0.0, 1.0, xtol=1e-12))
+
+
+def miss_rate(threshold: float, snr: float, numerology: Numerology) -> float:
+    """Return the probability that a beacon at its own position stays below a threshold (normal approximation).
+
+        T = Re Σ y*y₁₆ − √η·Σ|y|²,   E T = L(S − √η(S + σ²)),   Var T = L(4·½(1 − √η)²·Sσ² + σ⁴/2 + ησ⁴)
+
+    Args:
+        threshold: η.
+        snr: S/σ² of a sample in flat noise.
+        numerology: the grid's numbers.
+    """
+    span, root = _span(numerology), np.sqrt(threshold)
+    mean = span * (snr - root * (snr + 1))
+    variance = span * (2 * (1 - root) ** 2 * snr + 0.5 + threshold)
+    return float(ndtr(-mean / np.sqrt(variance)))
+
+
+def acquire(samples: np.ndarray, numerology: Numerology, carrier: float, false_alarm: float = 1e-6) -> Beacon:
+    """Return the first beacon of a capture.
+
+    Args:
+        samples: shape (count,); the whole beacon has to lie within.
+        numerology: the grid's numbers.
+        carrier: in Hz; says what clock offset belongs to a carrier offset.
+        false_alarm: probability of finding one in a capture of noise alone; at most, because of the check.
+
+    Raises:
+        NotDetected: there is none, or it is cut off.
+    """
+    short = SHORT_REPEATS * numerology.n_fft // 16
+    needed = short + numerology.n_fft // 2 + USED_REPEATS * numerology.n_fft
+    if samples.size < needed:
+        raise NotDetected(f"no beacon fits {samples.size} samples, it needs {needed}; lengthen the window")
+    metric, products = lag_metric(samples, numerology)
+    threshold = detection_threshold(false_alarm, metric.size, numerology)
+    others = 0
+    for place in _candidates(metric > threshold, np.abs(products), _span(numerology)):
+        if place + needed > samples.size:
+            raise NotDetected(
+                f"a beacon begins at sample {place} of {samples.size} and is cut off; lengthen the window "
+                "(waveform.search_s)"
+            )
+        found = _examine(samples, place, abs(products[place]) / _span(numerology), numerology, carrier)
+        if found is not None:
+            return replace(found, metric=float(metric[place]))
+        others += 1
+    raise NotDetected(
+        f"no beacon in {samples.size} samples: largest correlation {metric.max():.4f}, threshold {threshold:.4f}, "
+        f"{others} signals above it that are no beacon; check that the server sends, the level, and the window "
+        "(waveform.search_s)"
+    )
+
+
+def measure_marker(
+    samples: np.ndarray, fraction: float, cfo: float, elapsed: float, numerology: Numerology, carrier: float
+) -> Reference:
+    """Return a long part received at a known time, with carrier and clock undone.
+
+    Args:
+        samples: 5·N samples, the marker's first one at index `fraction`.
+        fraction: in samples, |fraction| <= 1.
+        cfo: frequency of the received carrier in Hz.
+        elapsed: samples from the reference instant of the carrier phase to `samples[0]`.
+        numerology: the grid's numbers.
+        carrier: in Hz.
+    """
+    n = numerology.n_fft
+    reference = _average(samples[n // 2 : n // 2 + USED_REPEATS * n], cfo, cfo / carrier, numerology)
+    moved = _moved(reference, cfo, cfo / carrier, n // 2 - fraction, numerology)
+    turn = np.exp(-2j * np.pi * cfo * (elapsed + fraction) / numerology.sample_rate)
+    return Reference(moved.spectrum * turn, reference.noise_var)
+
+
+def phase_change(before: Reference, after: Reference) -> tuple[float, float]:
+    """Return the phase by which a later long part is ahead, in (−π, π], and its variance."""
+    product = np.vdot(before.spectrum, after.spectrum)
+    energy = max(float(np.sum(np.abs(after.spectrum) ** 2)), 1e-30)
+    noise = (before.noise_var + after.noise_var) / 2 / USED_REPEATS
+    return float(np.angle(product)), noise / energy
+
+
+def ml_frequency(spectra: np.ndarray, coarse: float, period: int, sample_rate: float) -> float:
+    """Return the frequency in Hz that maximises Σ_k |Σ_r Y_r[k]·e^{−jωNr}|², within ± half of fs/N of a coarse one.
+
+    Args:
+        spectra: Y_r[k] of successive periods, the coarse frequency still in them, shape (R, subcarriers).
+        coarse: in Hz, within ± half of fs/N of the truth.
+        period: N in samples.
+        sample_rate: in Hz.
+    """
+    repeats = spectra.shape[0]
+    lags = np.arange(1, repeats)
+    steer = np.exp(-2j * np.pi * coarse * period / sample_rate * lags)
+    sums = np.array([np.vdot(spectra[:-lag], spectra[lag:]) for lag in lags]) * steer
+    trial = np.linspace(-np.pi, np.pi, 16 * repeats, endpoint=False)
+    omega = float(trial[np.argmax((sums * np.exp(-1j * np.multiply.outer(trial, lags))).real.sum(1))])
+    for _ in range(ITERATIONS):
+        terms = sums * np.exp(-1j * omega * lags)
+        slope, bend = float((lags * terms.imag).sum()), float(-(lags**2 * terms.real).sum())
+        if bend >= 0 or abs(step := -slope / bend) < 1e-12:
+            break
+        omega += float(np.clip(step, -0.1, 0.1))
+    return coarse + omega * sample_rate / (2 * np.pi * period)
+
+
+def _candidates(above: np.ndarray, strength: np.ndarray, span: int) -> Iterator[int]:
+    """Yield where a beacon may begin, in order.
+
+    M is near 1 as soon as a strong beacon enters the window; the sum itself is largest when all of it is inside.
+    """
+    places = np.flatnonzero(above)
+    while places.size:
+        near = places[: np.searchsorted(places, places[0] + 2 * span)]
+        best = int(near[np.argmax(strength[near])])
+        yield best
+        places = places[places > best]
+
+
+def _examine(
+    samples: np.ndarray, place: int, short_power: float, numerology: Numerology, carrier: float
+) -> Beacon | None:
+    """Return the beacon whose short part was found near a place, or None if something else is there."""
+    fs, n = numerology.sample_rate, numerology.n_fft
+    short = SHORT_REPEATS * n // 16
+    begin = place + short + n // 2
+    cfo = _short_cfo(samples[place : place + short], numerology)
+    for _ in range(2):
+        long_part = samples[begin : begin + USED_REPEATS * n]
+        if long_part.size < USED_REPEATS * n:
+            return None
+        for _ in range(2):
+            cfo = _long_cfo(long_part, cfo, cfo / carrier, numerology)
+        reference = _average(long_part, cfo, cfo / carrier, numerology)
+        delay, gain = _timing(reference.spectrum, numerology)
+        slip = _slip(samples, begin - delay, cfo, numerology)
+        if not slip:
+            break
+        begin += slip * n
+    total = float(np.mean(np.abs(reference.spectrum) ** 2))
+    power = max(total - reference.noise_var / USED_REPEATS, 1e-30) * numerology.crest_power
+    rate = 1 + cfo / carrier
+    first = begin - delay / rate
+    start = first - short / rate
+    if slip != 0 or abs(start - place) > _span(numerology) / 2 or abs(gain) ** 2 < LEAST_COHERENCE * total:
+        return None
+    if not 1 / LARGEST_RATIO < short_power / power < LARGEST_RATIO:
+        return None
+    snr = power / max(reference.noise_var, 1e-30)
+    cfo_std = np.sqrt(6 * 16 / 15 / (snr * (USED_REPEATS * n) ** 3)) * fs / (2 * np.pi)
+    moved = _moved(reference, cfo, cfo / carrier, begin - first, numerology)
+    return Beacon(start, cfo, float(cfo_std), moved, np.nan)
+
+
+def _slip(samples: np.ndarray, first: float, cfo: float, numerology: Numerology) -> int | None:
+    """Return by how many periods the long part begins later than `first`; None if it is longer than a beacon's."""
+    n = numerology.n_fft
+    index = round(first) + np.arange(-n, (LONG_REPEATS + 1) * n)
+    inside = (index >= 0) & (index < samples.size)
+    periods = np.where(inside, samples[np.clip(index, 0, samples.size - 1)], 0)
+    spectra = _spectra(periods, cfo, 0.0, numerology)
+    held = np.abs(spectra @ np.conj(training_symbol(numerology))) ** 2
+    slip = int(np.argmax(np.convolve(held, np.ones(LONG_REPEATS), "valid"))) - 1
+    return None if slip == 0 and held[0] > held[1:-1].mean() / 2 else slip
+
+
+def _short_cfo(samples: np.ndarray, numerology: Numerology) -> float:
+    """Return the CFO seen by the short part; its outer repeats may not be inside."""
+    lag = numerology.n_fft // 16
+    inner = samples[lag:-lag].astype(np.complex128)
+    return ml_frequency((inner - inner.mean()).reshape(-1, lag), 0.0, lag, numerology.sample_rate)
+
+
+def _long_cfo(samples: np.ndarray, cfo: float, clock: float, numerology: Numerology) -> float:
+    spectra = _spectra(samples, cfo, clock, numerology)
+    return cfo + ml_frequency(spectra, 0.0, numerology.n_fft, numerology.sample_rate)
+
+
+def _spectra(samples: np.ndarray, cfo: float, clock: float, numerology: Numerology) -> np.ndarray:
+    """Return Y_r[k] of each period with carrier and clock undone, shape (R, 2K)."""
+    n = numerology.n_fft
+    turned = samples * np.exp(-2j * np.pi * cfo / numerology.sample_rate * np.arange(samples.size))
+    spectra = from_bins(np.fft.fft(turned.reshape(-1, n), norm="ortho"), numerology)
+    # the sender's clock, faster by `clock`, has advanced by clock·N·r samples (and by half a period inside one)
+    drift = clock * n * (np.arange(len(spectra)) + 0.5)
+    return spectra * np.exp(-2j * np.pi * np.multiply.outer(drift, numerology.subcarriers) / n)
+
+
+def _average(samples: np.ndarray, cfo: float, clock: float, numerology: Numerology) -> Reference:
+    spectra = _spectra(samples, cfo, clock, numerology)
+    mean = spectra.mean(0)
+    noise = float(np.sum(np.abs(spectra - mean) ** 2) / ((len(spectra) - 1) * mean.size))
+    return Reference(mean, noise)
+
+
+def _moved(reference: Reference, cfo: float, clock: float, ahead: float, numerology: Numerology) -> Reference:
+    """Return a reference as if its window had begun `ahead` samples earlier."""
+    turn = np.exp(-2j * np.pi * cfo * ahead / numerology.sample_rate)
+    ramp = np.exp(-2j * np.pi * numerology.subcarriers * ahead * (1 + clock) / numerology.n_fft)
+    return Reference(reference.spectrum * turn * ramp, reference.noise_var)
+
+
+def _timing(spectrum: np.ndarray, numerology: Numerology) -> tuple[float, complex]:
+    """Return by how many samples, in [0, N), the window began after a period, and the gain of that path."""
+    n, k = numerology.n_fft, numerology.subcarriers
+    channel = spectrum * np.conj(training_symbol(numerology))
+    response = np.zeros(8 * n, complex)
+    response[k % (8 * n)] = channel
+    delay = float(np.argmax(np.abs(np.fft.fft(response)))) / 8
+    for _ in range(ITERATIONS):
+        terms = channel * np.exp(-2j * np.pi * k * delay / n)
+        total, first, second = terms.sum(), (-1j * k * terms).sum(), (-(k**2) * terms).sum()
+        slope = 2 * np.real(np.conj(total) * first)
+        bend = 2 * np.real(np.abs(first) ** 2 + np.conj(total) * second)
+        if bend >= 0:
+            break
+        step = -slope / bend * n / (2 * np.pi)
+        delay += float(np.clip(step, -0.1, 0.1))
+        if abs(step) < 1e-9:
+            break
+    return delay % n, complex((channel * np.exp(-2j * np.pi * k * delay / n)).mean())
+
+
+def _span(numerology: Numerology) -> int:
+    return (SHORT_REPEATS - 1) * numerology.n_fft // 16
+
+
+def _sliding(values: np.ndarray, span: int) -> np.ndarray:
+    """Return the sums of `span` values in a row, shape (len − span + 1,)."""
+    total = np.concatenate([[0], np.cumsum(values)])
+    return total[span:] - total[:-span]
