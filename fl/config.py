@@ -11,14 +11,13 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
+from pydantic import BaseModel, Field, PositiveInt, ValidationError
 
-Fraction = Annotated[float, Field(gt=0, le=1)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Decibel = Annotated[float, Field(ge=-300, le=300)]
+from fl.radio_config import Radio, Waveform
+from fl.section import Decibel, Fraction, Positive, Section
 
 
 class ConfigError(ValueError):
@@ -27,12 +26,6 @@ class ConfigError(ValueError):
     def __init__(self, problems: Sequence[str]) -> None:
         self.problems = tuple(problems)
         super().__init__("\n".join(self.problems))
-
-
-class Section(BaseModel):
-    """A table of the configuration: frozen, and closed to unknown keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=False, allow_inf_nan=False)
 
 
 class Run(Section):
@@ -118,7 +111,9 @@ class Fading(Section):
 class Uplink(Section):
     """How updates reach the server."""
 
-    kind: Literal["ideal", "symbol"] = Field("symbol", description="ideal: error-free; symbol: y = Σ h_i x_i + n")
+    kind: Literal["ideal", "symbol", "waveform"] = Field(
+        "symbol", description="ideal: error-free; symbol: y = Σ h_i x_i + n; waveform: OFDM through radios"
+    )
     sparsity: Fraction = Field(0.04, description="k/d, kept entries of an update")
     measurements: Fraction = Field(0.4, description="M/d, complex channel uses of a round per parameter")
     sensing: Literal["partial_dft", "random_rows", "identity"] = Field(
@@ -166,6 +161,8 @@ class Config(Section):
     algorithm: Algorithm = Algorithm()
     server: Server = Server()
     uplink: Uplink = Uplink()
+    waveform: Waveform = Waveform()
+    radio: Radio = Radio()
     evaluation: Evaluation = Evaluation()
 
 

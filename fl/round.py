@@ -190,6 +190,10 @@ def _record(
         "union_support": union_support(pending.kept[heard]) if delivery.heard.any() else 0.0,
         "transmit_power": delivery.transmit_power,
     }
+    if delivery.diagnostics:
+        record["waveform"] = delivery.diagnostics
+    if delivery.failure is not None:
+        return record | {"outcome": "not_received", "failure": delivery.failure}
     if delivery.total is None:
         return record | {"outcome": "nobody_heard"}
     truth = pending.kept[heard].sum(0)

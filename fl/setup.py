@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from dsp.metrics import from_db
+from dsp.ofdm import Numerology
 from dsp.sparsify import count
 from fl.algorithms.meta import MetaLearner
 from fl.config import Config, check
@@ -16,12 +17,16 @@ from fl.data.partition import Partition, by_class, by_class_overlap
 from fl.fading import BlockFading
 from fl.gradients import Loss
 from fl.models import Model, build
+from fl.radios import loopback
 from fl.server import ServerOptimizer
 from fl.streams import Purpose, stream
 from fl.uplink.base import Uplink
+from fl.uplink.codec import Codec
 from fl.uplink.grant import PowerControl
 from fl.uplink.ideal import IdealUplink
 from fl.uplink.symbol import SymbolUplink
+from fl.uplink.waveform.link import WaveformUplink
+from fl.uplink.waveform.settings import Modem
 
 DEFAULT_RICIAN_DB = 6.0
 
@@ -118,18 +123,50 @@ def _uplink(config: Config, length: int) -> Uplink:
         max_norm_ratio=uplink.max_norm_ratio,
         mean_amplitude=fading.mean_amplitude,
     )
-    return SymbolUplink(
+    codec = Codec(
         length=length,
-        kept_entries=k,
         n_symbols=length if uplink.sensing == "identity" else count(uplink.measurements, length),
         sensing=uplink.sensing,
-        power_control=control,
-        fading=fading,
-        blocks=uplink.fading.blocks,
         receiver=uplink.receiver,
         prior=uplink.prior,
         seed=config.seed,
     )
+    if uplink.kind == "waveform":
+        return _waveform(config, codec, k, control)
+    return SymbolUplink(codec, k, control, fading, uplink.fading.blocks)
+
+
+def modem(config: Config, carrier: float) -> Modem:
+    """Return the waveform that a configuration describes."""
+    wave = config.waveform
+    numerology = Numerology(wave.n_fft, wave.cyclic_prefix, wave.half_width, wave.window_lead, wave.sample_rate)
+    fs = wave.sample_rate
+    return Modem(
+        numerology=numerology,
+        carrier=carrier,
+        level=10 ** (wave.level_dbfs / 20) / float(np.sqrt(numerology.crest_power)),
+        delay_spread=wave.delay_spread_s * fs,
+        pilots=wave.pilots,
+        first_soundings=wave.first_soundings,
+        soundings=wave.soundings,
+        response=round(wave.response_s * fs),
+        turnaround=round(wave.turnaround_s * fs),
+        trigger_lead=round(wave.trigger_lead_s * fs) if wave.trigger else None,
+        period=round(wave.round_period_s * fs),
+        search=round(wave.search_s * fs),
+        false_alarm=wave.false_alarm,
+        presence_false_alarm=wave.presence_false_alarm,
+        linewidth=wave.linewidth_hz,
+        frequency_walk=wave.frequency_walk,
+    )
+
+
+def _waveform(config: Config, codec: Codec, kept: int, control: PowerControl) -> WaveformUplink:
+    air, snr = config.radio.loopback, from_db(config.uplink.snr_db)
+    about = modem(config, air.carrier_hz)
+    redraw = config.waveform.round_period_s if air.redraw else 0.0
+    bench = loopback(air, about.sample_rate, about.level, snr, redraw, config.seed)
+    return WaveformUplink(codec, kept, control, about, bench.server, bench.radio_of)
 
 
 def with_evaluation(parts: Parts, changed: dict[str, int]) -> Parts:

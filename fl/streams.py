@@ -20,6 +20,8 @@ class Purpose(IntEnum):
     FADING = 5
     NOISE = 6
     EVALUATION = 7
+    PILOTS = 8
+    RADIO = 9
 
 
 def sequence(seed: int, purpose: Purpose, round_index: int = 0, agent: int = 0) -> np.random.SeedSequence:

@@ -41,6 +41,8 @@ class Delivery:
         transmit_power: mean |x_i|² over P of each agent heard, by id.
         predicted_nmse_db: error that the receiver predicts for its own estimate.
         oracle_symbol_nmse_db: error of the received symbols against Σ A g_i, which only a simulation knows.
+        failure: why the round could not be received; None when it was, or when nobody was fit to send.
+        diagnostics: what else the uplink has to say about the round, for history and report.
     """
 
     total: Array | None
@@ -54,6 +56,8 @@ class Delivery:
     transmit_power: dict[int, float] = field(default_factory=dict)
     predicted_nmse_db: float | None = None
     oracle_symbol_nmse_db: float | None = None
+    failure: str | None = None
+    diagnostics: dict[str, Any] = field(default_factory=dict)
 
 
 class Uplink(Protocol):

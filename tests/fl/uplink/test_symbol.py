@@ -6,6 +6,7 @@ from dsp.metrics import nmse_db
 from dsp.sparsify import top_k
 from fl.fading import BlockFading
 from fl.uplink.base import Offer, Uplink
+from fl.uplink.codec import Codec
 from fl.uplink.grant import PowerControl
 from fl.uplink.ideal import IdealUplink
 from fl.uplink.symbol import SymbolUplink
@@ -19,7 +20,8 @@ def link(rule="inversion", snr_db=19.0, fading="rayleigh", **changed):
     settings = {"kept_entries": 120, "n_symbols": 1200, "sensing": "partial_dft", "blocks": 1, "receiver": "oamp"}
     settings |= {"prior": "bernoulli_gaussian", "seed": 3} | changed
     power = PowerControl(rule, 10 ** (-snr_db / 10), mean_amplitude=law.mean_amplitude, **control)
-    return SymbolUplink(length=LENGTH, power_control=power, fading=law, **settings)
+    kept, blocks = settings.pop("kept_entries"), settings.pop("blocks")
+    return SymbolUplink(Codec(length=LENGTH, **settings), kept, power, law, blocks)
 
 
 def offer(dtype=torch.float32, k=120, n=AGENTS, seed=0):
@@ -84,7 +86,7 @@ def test_the_symbol_error_is_the_noise_over_the_common_scale():
     """Inversion without truncation: error variance is σ²/ρ. 1200 symbols: five standard errors are 0.144."""
     uplink = link()
     delivery = uplink.deliver(offer(), 0)
-    truth = uplink.sensing_of(0).forward(offer().kept[torch.from_numpy(delivery.heard)]).sum(0)
+    truth = uplink.codec.sensing_of(0).forward(offer().kept[torch.from_numpy(delivery.heard)]).sum(0)
     power = float((truth.abs() ** 2).mean())
     predicted = uplink.power_control.noise_var / delivery.common_scale / power
     measured = 10 ** (delivery.oracle_symbol_nmse_db / 10)
@@ -139,7 +141,9 @@ def test_agents_with_nothing_to_send_are_heard():
 def test_rounds_draw_their_own_channel_noise_and_operator():
     first, second = (link().deliver(offer(), index) for index in (0, 1))
     assert first.common_scale != second.common_scale
-    assert not torch.equal(link().sensing_of(0).forward(offer().kept), link().sensing_of(1).forward(offer().kept))
+    assert not torch.equal(
+        link().codec.sensing_of(0).forward(offer().kept), link().codec.sensing_of(1).forward(offer().kept)
+    )
 
 
 def test_the_same_round_is_the_same():

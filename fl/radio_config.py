@@ -1,0 +1,67 @@
+"""The tables `waveform` and `radio` of the configuration: how symbols become a wave, and through what it goes."""
+
+from typing import Literal
+
+from pydantic import Field, PositiveInt
+
+from fl.section import Decibel, NotNegative, Positive, Section
+
+
+class Waveform(Section):
+    """The waveform of `uplink.kind = waveform`."""
+
+    sample_rate: Positive = Field(4e6, description="Hz")
+    n_fft: PositiveInt = Field(256, description="samples of an OFDM symbol, a multiple of 16")
+    cyclic_prefix: int = Field(48, ge=0, description="samples; covers delay spread and timing uncertainty")
+    half_width: PositiveInt = Field(100, description="occupied subcarriers on each side of the carrier")
+    window_lead: int = Field(22, ge=0, description="samples by which the FFT window begins ahead of the prefix's end")
+    level_dbfs: float = Field(-12.0, le=0, description="digital rms of a payload at power P, relative to full scale")
+    delay_spread_s: Positive = Field(2e-6, description="delays of a channel that the receiver allows for")
+    pilots: PositiveInt = Field(32, description="pilot resource elements of each agent in the payload")
+    first_soundings: int = Field(4, ge=1, le=4, description="soundings of each agent in a round with a new one")
+    soundings: int = Field(1, ge=1, le=4, description="soundings of each agent in all other rounds")
+    response_s: NotNegative = Field(1e-3, description="from the beacon to the first sounding")
+    turnaround_s: Positive = Field(0.05, description="from the last sounding to the payload: the control plane's time")
+    trigger: bool = Field(True, description="a second beacon ahead of the payload, from which agents mend their phase")
+    trigger_lead_s: NotNegative = Field(1e-3, description="from the trigger to the payload")
+    round_period_s: Positive = Field(0.25, description="from beacon to beacon")
+    search_s: NotNegative = Field(5e-4, description="by which an agent's first beacon may come early or late")
+    false_alarm: float = Field(1e-6, gt=0, lt=0.5, description="probability of finding a beacon in noise")
+    presence_false_alarm: float = Field(1e-6, gt=0, lt=0.5, description="probability of hearing a silent agent")
+    linewidth_hz: NotNegative = Field(0.02, description="of both oscillators together, as the phase trackers assume it")
+    frequency_walk: NotNegative = Field(0.34, description="Hz²/s of both oscillators, as the phase trackers assume it")
+
+
+class Loopback(Section):
+    """The simulated air of `radio.kind = loopback`: every impairment is off unless asked for."""
+
+    carrier_hz: Positive = Field(2.4e9, description="what a clock offset in ppm means in Hz")
+    gain_db: Decibel = Field(-15.0, description="of every link at |h| = 1: keeps the sum of many agents in range")
+    profile: Literal["flat", "tdl_a", "tdl_c", "tdl_d", "exponential"] = Field("tdl_a", description="delay profile")
+    fading: bool = Field(True, description="false: every link has gain 1, with profile = flat")
+    delay_spread_s: NotNegative = Field(1e-7, description="rms")
+    k_factor_db: Decibel | None = Field(None, description="Rician K of the whole link; default: that of the profile")
+    doppler_hz: NotNegative = Field(0.0, description="largest Doppler shift")
+    redraw: bool = Field(True, description="new channels every round period (block fading)")
+    offset_ppm: NotNegative = Field(0.0, description="oscillators are drawn uniformly from ± this")
+    linewidth_hz: NotNegative = Field(0.0, description="of the Wiener phase of each oscillator")
+    frequency_walk: NotNegative = Field(0.0, description="Hz²/s of each oscillator; 0.17 is 1e-10 at 1 s and 2.4 GHz")
+    pll_rms_deg: NotNegative = Field(0.0, description="bounded phase noise")
+    pll_bandwidth_hz: float = Field(1e4, ge=1e3, description="of the bounded phase noise")
+    timing_offset: NotNegative = Field(
+        0.0, description="samples, drawn uniformly from ± this when a stream starts, the server's apart"
+    )
+    timing_jitter: NotNegative = Field(0.0, description="rms samples from burst to burst")
+    iq_gain_db: float = Field(0.0, description="IQ imbalance of every transmitter and receiver, sign drawn")
+    iq_phase_deg: float = Field(0.0, description="the same, in degrees")
+    dc_offset_db: Decibel | None = Field(None, description="DC offset or LO leakage in dBFS, phase drawn")
+    pa_saturation_dbfs: float | None = Field(None, description="Rapp amplifier; -4 is 8 dB above the payload's rms")
+    pa_smoothness: Positive = Field(2.0, description="p of Rapp")
+    converter_bits: int | None = Field(None, ge=2, le=24, description="of DAC and ADC")
+
+
+class Radio(Section):
+    """What the waveform goes through."""
+
+    kind: Literal["loopback"] = Field("loopback", description="loopback: a simulated air in this process")
+    loopback: Loopback = Loopback()

@@ -1,0 +1,89 @@
+"""From the table `radio` to radios: a server and any number of agents on one air."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+
+from dsp.metrics import from_db
+from fl.radio_config import Loopback
+from fl.streams import Purpose, stream
+from radio.air import Air, Unit
+from radio.base import Radio
+from radio.fading import Fading, profile
+from radio.impairments import ReceiveChain, TransmitChain
+from radio.loopback import LoopbackRadio
+from radio.oscillator import Wander
+
+SERVER = 0
+STEADY = 1e12  # K of a link that does not fade
+
+
+@dataclass(frozen=True)
+class Bench:
+    """The radios of a run.
+
+    Args:
+        carrier: in Hz.
+        server: the server's radio.
+        radio_of: the radio of an agent.
+        air: the simulated air; None on hardware.
+    """
+
+    carrier: float
+    server: Radio
+    radio_of: Callable[[int], Radio]
+    air: Air | None
+
+
+def loopback(config: Loopback, sample_rate: float, level: float, snr: float, redraw: float, seed: int) -> Bench:
+    """Return a server and agents on a simulated air.
+
+    Args:
+        config: impairments.
+        sample_rate: in Hz.
+        level: amplitude of a resource element at power P, relative to full scale.
+        snr: P/σ² of a resource element at |h| = 1, in both directions.
+        redraw: seconds after which channels are drawn anew; 0: never.
+        seed: of the run.
+    """
+    k_factor = STEADY if not config.fading else None if config.k_factor_db is None else from_db(config.k_factor_db)
+    fading = Fading(profile(config.profile), config.delay_spread_s, sample_rate, config.doppler_hz, k_factor, redraw)
+    noise_var = level**2 * from_db(config.gain_db) / snr
+
+    @cache
+    def unit_of(unit: int) -> Unit:
+        return _unit(config, unit, noise_var, stream(seed, Purpose.RADIO, agent=unit))
+
+    air_seed = int(np.random.SeedSequence(seed, spawn_key=(int(Purpose.RADIO),)).generate_state(1)[0])
+    air = Air(unit_of, fading, config.carrier_hz, sample_rate, air_seed)
+
+    @cache
+    def radio_of(agent: int) -> LoopbackRadio:
+        return LoopbackRadio(air, agent + 1, math.ceil(config.timing_offset))
+
+    return Bench(config.carrier_hz, LoopbackRadio(air, SERVER, math.ceil(config.timing_offset)), radio_of, air)
+
+
+def _unit(config: Loopback, unit: int, noise_var: float, rng: np.random.Generator) -> Unit:
+    """Return a unit with its own draw of everything that differs between two radios of a kind."""
+    ppm, timing, *signs = rng.uniform(-1, 1, 6)
+    dc = 0j if config.dc_offset_db is None else 10 ** (config.dc_offset_db / 20) * np.exp(2j * np.pi * rng.random(2))
+    send, hear = np.broadcast_to(dc, 2)
+    gain, phase = config.iq_gain_db * np.sign(signs), config.iq_phase_deg * np.sign(signs[::-1])
+    saturation = None if config.pa_saturation_dbfs is None else 10 ** (config.pa_saturation_dbfs / 20)
+    return Unit(
+        offset_ppm=config.offset_ppm * ppm,
+        timing_offset=0.0 if unit == SERVER else config.timing_offset * timing,
+        timing_jitter=config.timing_jitter,
+        wander=Wander(
+            config.linewidth_hz, config.frequency_walk, math.radians(config.pll_rms_deg), config.pll_bandwidth_hz
+        ),
+        transmit=TransmitChain(
+            float(gain[0]), float(phase[0]), complex(send), saturation, config.pa_smoothness, config.converter_bits
+        ),
+        receive=ReceiveChain(config.gain_db, float(gain[1]), float(phase[1]), complex(hear), config.converter_bits),
+        noise_var=noise_var,
+    )

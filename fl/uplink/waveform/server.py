@@ -1,0 +1,188 @@
+"""The server's side of a round: channels from soundings, who may send and how, and the sum from the payload.
+
+Every function here sees what the server receives and what agents report over the control plane, and nothing else.
+Channels are per amplitude of a resource element at full power, so powers are in units of P and σ² in units of P too.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from dsp import power
+from dsp.channel_estimation import Sounding, estimate
+from dsp.frame import SLOT_PREFIX, SOUNDING_REPEATS, Frame, PayloadMap
+from dsp.metrics import Alignment, alignment, db
+from dsp.ofdm import demodulate
+from dsp.phase_tracking import Track, begin, forget_phase, predict, update_frequency, update_phase
+from fl.uplink.grant import Grant, PowerControl
+from fl.uplink.waveform.settings import Modem
+
+WEAKEST_PILOTS = 2.0  # times the threshold: fewer or weaker pilots could be missed
+
+
+@dataclass(frozen=True)
+class Link:
+    """What the server knows of an agent's channel.
+
+    Args:
+        channel: H, phase as at `sounded_at`, shape (2K,).
+        noise_var: σ² of an element, in units of P.
+        delay: of the first path in samples.
+        sounded_at: index of the middle of the last slot.
+        residual: frequency left after the agent's own correction, at `sounded_at`.
+    """
+
+    channel: np.ndarray
+    noise_var: float
+    delay: float
+    sounded_at: float
+    residual: Track
+
+
+@dataclass(frozen=True)
+class Granted:
+    """The server's decision of a round on the waveform.
+
+    Args:
+        grant: weights on each subcarrier and how to read the sum.
+        pilot_weights: of each agent's pilots, shape (n, 2K).
+        pilot_amplitude: amplitude at which they arrive, shape (n, 2K); 0 where truncated.
+    """
+
+    grant: Grant
+    pilot_weights: np.ndarray
+    pilot_amplitude: np.ndarray
+
+
+@dataclass(frozen=True)
+class Payload:
+    """What the server makes of the samples of a payload.
+
+    Args:
+        scaled: Σ s_i + error, shape (M,).
+        noise_var: variance of that error, shape (M,).
+        heard: whose pilots are there, shape (n,).
+        alignments: of each agent's pilots; None where there are none to see.
+        element_noise: σ² on the silent elements, noise and distortion, in units of P.
+        receive_snr: power of the sum over `element_noise`.
+    """
+
+    scaled: np.ndarray
+    noise_var: np.ndarray
+    heard: np.ndarray
+    alignments: tuple[Alignment | None, ...]
+    element_noise: float
+    receive_snr: float
+
+
+def read_soundings(cycles: list[np.ndarray], modem: Modem, frame: Frame, agent: int) -> list[Sounding]:
+    """Return what each slot of an agent says, first cycle first."""
+    start = agent * frame.slot_length
+    slots = [samples[start : start + frame.slot_length] for samples in cycles]
+    return [estimate(slot, modem.numerology, modem.delay_spread, modem.level) for slot in slots]
+
+
+def slot_middle(modem: Modem, frame: Frame, cycle: int, agent: int) -> float:
+    """Return the offset in the round at which a slot's estimate has its phase."""
+    first = SLOT_PREFIX - modem.numerology.window_lead
+    return frame.slot(cycle, agent) + first + (SOUNDING_REPEATS * modem.numerology.n_fft - 1) / 2
+
+
+def follow_link(soundings: list[Sounding], middles: list[float], modem: Modem, start: Track) -> tuple[Link, Track]:
+    """Return the channel of an agent and the track of its residual frequency after its soundings.
+
+    Args:
+        soundings: of this round, in order.
+        middles: index of the server in the middle of each.
+        modem: the waveform.
+        start: residual frequency before them, phase unknown.
+    """
+    track, phases = start, []
+    for sounding, middle in zip(soundings, middles, strict=True):
+        track = predict(track, middle / modem.sample_rate, modem.linewidth, modem.frequency_walk)
+        phase = float(np.angle(np.vdot(soundings[0].channel, sounding.channel)))
+        phases.append(phase)
+        energy = float(np.sum(np.abs(sounding.channel) ** 2))
+        variance = sounding.noise_var / modem.level**2 / (2 * SOUNDING_REPEATS * max(energy, 1e-30))
+        track = update_frequency(track, sounding.frequency, sounding.frequency_var)
+        track = update_phase(track, phase, variance)
+    turned = [
+        sounding.channel * np.exp(1j * (phases[-1] - phase)) for sounding, phase in zip(soundings, phases, strict=True)
+    ]
+    noise = float(np.mean([sounding.noise_var for sounding in soundings])) / modem.level**2
+    return Link(np.mean(turned, axis=0), noise, soundings[-1].delay, middles[-1], track), track
+
+
+def first_track(offset: float, std: float, time: float) -> Track:
+    """Return the track of an agent's offset F in Hz from what it reported."""
+    return begin(time, offset, std)
+
+
+def residual_track(tracked: Track, applied: float, time: float, modem: Modem) -> Track:
+    """Return the track of what an agent's correction leaves: F − F̂, phase unknown."""
+    ahead = forget_phase(predict(tracked, time, modem.linewidth, modem.frequency_walk))
+    return replace(ahead, state=np.array([0.0, ahead.frequency - applied]))
+
+
+def decide(
+    control: PowerControl, modem: Modem, agents: tuple[int, ...], symbol_power: np.ndarray, channels: np.ndarray
+) -> Granted:
+    """Return who sends, with which weights, and how loud each one's pilots will be.
+
+    Args:
+        control: the rule, with σ² as measured.
+        modem: the waveform.
+        agents: ids.
+        symbol_power: mean|s_i|² as reported, shape (n,).
+        channels: H_i, shape (n, 2K).
+    """
+    grant = control.grant(agents, symbol_power, channels)
+    least = power.optimal_min_gain(len(agents), 1 / control.noise_var)
+    cost = power.inversion_cost(channels, least)
+    scale = np.where(np.isfinite(cost), 1 / np.where(np.isfinite(cost), cost, 1.0), 0.0)
+    weights = np.array([power.invert_channel(h, s, least) for h, s in zip(channels, scale, strict=True)])
+    amplitude = np.where(power.is_active(channels, least), np.sqrt(scale)[:, None], 0.0)
+    expected = modem.pilots * np.mean(amplitude**2, axis=-1) / control.noise_var
+    needed = -WEAKEST_PILOTS * np.log(modem.presence_false_alarm)
+    heard, excluded = grant.heard.copy(), dict(grant.excluded)
+    for row in np.flatnonzero(grant.heard & (expected < needed)):
+        heard[row] = False
+        excluded[agents[row]] = (
+            f"faded: its pilots would arrive with {db(expected[row]):.1f} dB, {db(needed):.1f} dB are needed to tell "
+            "that it is there"
+        )
+    weights_heard = np.where(heard[:, None], grant.weights, 0)
+    return Granted(replace(grant, heard=heard, excluded=excluded, weights=weights_heard), weights, amplitude)
+
+
+def read_payload(samples: np.ndarray, modem: Modem, granted: Granted, places: PayloadMap) -> Payload:
+    """Return the superposed symbols and who was there."""
+    numerology, grant = modem.numerology, granted.grant
+    elements = demodulate(samples.astype(np.complex64), numerology).reshape(-1) / np.float32(modem.level)
+    subcarrier = np.arange(elements.size) % numerology.n_subcarriers
+    noise = float(np.mean(np.abs(elements[places.silent]) ** 2))
+    heard, alignments = np.zeros(len(grant.heard), bool), []
+    for row, on_grant in enumerate(grant.heard):
+        held = places.pilots[row]
+        expected = places.pilot_values[row] * granted.pilot_amplitude[row, subcarrier[held]]
+        seen = alignment(elements[held], expected, numerology.subcarriers[subcarrier[held]], numerology.n_fft)
+        heard[row] = on_grant and is_present(elements[held], expected, noise, modem.presence_false_alarm)
+        alignments.append(seen if heard[row] else None)
+    received = elements[places.data]
+    where = subcarrier[places.data]
+    blocks = grant.noise_var.size == numerology.n_subcarriers
+    amplitude = grant.amplitude[where] if blocks else np.broadcast_to(grant.amplitude, where.shape)
+    granted_error = grant.noise_var[where] if blocks else np.broadcast_to(grant.noise_var, where.shape)
+    scaled = received / amplitude.astype(np.float32)
+    sum_power = float(np.mean(np.abs(received) ** 2))
+    snr = max(sum_power - noise, 0.0) / max(noise, 1e-30)
+    return Payload(scaled, granted_error + noise / amplitude**2, heard, tuple(alignments), noise, snr)
+
+
+def is_present(pilots: np.ndarray, expected: np.ndarray, noise_var: float, false_alarm: float) -> bool:
+    """Return whether pilots arrived: |Σ e*y|²/(σ²·Σ|e|²), Exp(1) without them, exceeds −ln(P_fa)."""
+    energy = float(np.sum(np.abs(expected) ** 2))
+    if energy == 0:
+        return False
+    statistic = float(np.abs(np.vdot(expected, pilots)) ** 2) / energy
+    return statistic > -np.log(false_alarm) * noise_var

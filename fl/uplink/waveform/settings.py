@@ -1,0 +1,98 @@
+"""What server and agents agree on before the first round of a waveform run."""
+
+from dataclasses import dataclass
+
+from dsp.frame import Frame, payload_symbols
+from dsp.ofdm import Numerology
+
+MOST_JITTER = 0.05
+COHERENT = "inversion", "mmse"
+
+
+@dataclass(frozen=True)
+class Modem:
+    """The waveform of a run.
+
+    Args:
+        numerology: the OFDM grid.
+        carrier: in Hz.
+        level: amplitude of a resource element at power P, relative to full scale.
+        delay_spread: delays of a channel that the receiver allows for, in samples.
+        pilots: of each agent in the payload.
+        first_soundings: cycles of soundings in a round with an agent that is not tracked yet.
+        soundings: cycles in all other rounds.
+        response: samples from the beacon to the first sounding.
+        turnaround: samples from the last sounding to the payload.
+        trigger_lead: samples from the trigger to the payload; None: no trigger.
+        period: samples from beacon to beacon.
+        search: samples by which a beacon may come early or late in an agent's first round.
+        false_alarm: probability of finding a beacon in noise.
+        presence_false_alarm: probability of hearing an agent that is silent.
+        linewidth: Δν of both oscillators together that the trackers assume, in Hz.
+        frequency_walk: random walk of frequency that they assume, in Hz²/s.
+    """
+
+    numerology: Numerology
+    carrier: float
+    level: float
+    delay_spread: float
+    pilots: int
+    first_soundings: int
+    soundings: int
+    response: int
+    turnaround: int
+    trigger_lead: int | None
+    period: int
+    search: int
+    false_alarm: float
+    presence_false_alarm: float
+    linewidth: float
+    frequency_walk: float
+
+    @property
+    def sample_rate(self) -> float:
+        """In Hz."""
+        return self.numerology.sample_rate
+
+    def frame(self, agents: int, n_symbols: int, first: bool) -> Frame:
+        """Return where everything of a round with M symbols lies."""
+        return Frame(
+            self.numerology,
+            agents,
+            self.first_soundings if first else self.soundings,
+            payload_symbols(self.numerology, n_symbols, agents, self.pilots),
+            self.response,
+            self.turnaround,
+            self.trigger_lead,
+        )
+
+
+def check_radio(modem: Modem, uncertainty: int, repeatability: float, rule: str) -> None:
+    """Check that a radio's timing suits the waveform.
+
+    Args:
+        modem: the waveform.
+        uncertainty: samples by which a burst may leave early or late.
+        repeatability: rms samples by which that changes between sounding and payload.
+        rule: of power control.
+
+    Raises:
+        ValueError: the prefix does not cover the delays, or inversion would turn the payload's phase.
+    """
+    numerology = modem.numerology
+    late = numerology.window_lead
+    early = numerology.cyclic_prefix - numerology.window_lead
+    if uncertainty > late or uncertainty + modem.delay_spread > early:
+        needed = 2 * uncertainty + modem.delay_spread
+        raise ValueError(
+            f"cyclic_prefix must cover timing_uncertainty ({uncertainty} samples either way) plus the delay spread "
+            f"({modem.delay_spread:g}), got {numerology.cyclic_prefix} with window_lead {numerology.window_lead}; set "
+            f"waveform.cyclic_prefix >= {needed:.0f} and waveform.window_lead between {uncertainty} and "
+            f"cyclic_prefix - {uncertainty + modem.delay_spread:.0f}"
+        )
+    if repeatability > MOST_JITTER and rule in COHERENT:
+        raise ValueError(
+            f"timing_repeatability must be at most {MOST_JITTER} samples for uplink.power_rule = {rule}, got "
+            f"{repeatability:g}: timing that changes after the sounding turns the phase that was inverted; keep the "
+            "streams running between sounding and payload, use hardware triggers, or lower the sample rate"
+        )
