@@ -34,6 +34,7 @@ class Sounding:
         frequency: residual carrier offset in Hz, and its variance in Hz².
         frequency_var: see above.
         delay: τ₀ in samples.
+        strength: R·mean|Y|²/σ², the energy of the mean of the repeats over that of noise; 1 where nothing was sent.
     """
 
     channel: np.ndarray
@@ -42,6 +43,7 @@ class Sounding:
     frequency: float
     frequency_var: float
     delay: float
+    strength: float
 
 
 def estimate(samples: np.ndarray, numerology: Numerology, spread: float, amplitude: float = 1.0) -> Sounding:
@@ -78,7 +80,8 @@ def estimate(samples: np.ndarray, numerology: Numerology, spread: float, amplitu
     power = max(float(np.mean(np.abs(channel) ** 2)), 1e-30)
     turn_var = 6 * ls_var / (power * numerology.n_subcarriers * (repeats**2 - 1))
     frequency_var = turn_var * (numerology.sample_rate / (2 * np.pi * n)) ** 2
-    return Sounding(channel, noise_var, error_var, frequency, frequency_var, delay)
+    strength = repeats * float(np.mean(np.abs(mean) ** 2)) / max(noise_var, 1e-30)
+    return Sounding(channel, noise_var, error_var, frequency, frequency_var, delay, strength)
 
 
 def average(spectra: np.ndarray) -> tuple[np.ndarray, float]:

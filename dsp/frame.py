@@ -191,12 +191,15 @@ def payload_symbols(numerology: Numerology, n_symbols: int, agents: int, pilots:
 def map_payload(
     numerology: Numerology, n_symbols: int, agents: int, pilots: int, rng: np.random.Generator
 ) -> PayloadMap:
-    """Return a scattered map: pilots and silent elements anywhere, data on the rest in order."""
+    """Return a scattered map: pilots, silent elements and data anywhere.
+
+    Data are interleaved because neighbouring symbols of a sparse update turn alike, and would pile up to a peak.
+    """
     symbols = payload_symbols(numerology, n_symbols, agents, pilots)
     elements = symbols * numerology.n_subcarriers
     order = rng.permutation(elements)
     held = order[: agents * pilots].reshape(agents, pilots)
     silent = np.sort(order[agents * pilots : elements - n_symbols])
-    data = np.sort(order[elements - n_symbols :])
+    data = order[elements - n_symbols :]
     values = np.exp(0.5j * np.pi * rng.integers(4, size=held.shape))
     return PayloadMap(symbols, data, held, values, silent)

@@ -26,6 +26,7 @@ from fl.uplink.grant import PowerControl
 from fl.uplink.ideal import IdealUplink
 from fl.uplink.symbol import SymbolUplink
 from fl.uplink.waveform.link import WaveformUplink
+from fl.uplink.waveform.round import Stations
 from fl.uplink.waveform.settings import Modem
 
 DEFAULT_RICIAN_DB = 6.0
@@ -166,7 +167,7 @@ def _waveform(config: Config, codec: Codec, kept: int, control: PowerControl) ->
     about = modem(config, air.carrier_hz)
     redraw = config.waveform.round_period_s if air.redraw else 0.0
     bench = loopback(air, about.sample_rate, about.level, snr, redraw, config.seed)
-    return WaveformUplink(codec, kept, control, about, bench.server, bench.radio_of)
+    return WaveformUplink(codec, kept, control, Stations(about, bench.server, bench.radio_of))
 
 
 def with_evaluation(parts: Parts, changed: dict[str, int]) -> Parts:

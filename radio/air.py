@@ -81,12 +81,16 @@ class Burst:
         unit: who sends.
         first: index, of that unit's counter, at which they leave the antenna.
         samples: after the transmitter.
+        begin: air time from which on it can be heard, the interpolator's ringing included.
+        end: air time after which it cannot, echoes included.
         until: samples of it after which its unit was cut off.
     """
 
     unit: int
     first: float
     samples: np.ndarray
+    begin: float
+    end: float
     until: float = np.inf
 
 
@@ -159,7 +163,9 @@ class Air:
                 f"burst {number} of unit {unit} would leave {early:.0f} samples before what has been heard already; "
                 f"hand it over earlier, or start it at {int(np.ceil(at + early)) + 1}"
             )
-        self._bursts.append(Burst(unit, first, about.transmit.apply(burst)))
+        begin = float(about.time(first - KERNEL))
+        end = float(about.time(first + burst.size + LEFT))
+        self._bursts.append(Burst(unit, first, about.transmit.apply(burst), begin, end))
 
     def receive(self, unit: int, count: int, at: int) -> tuple[np.ndarray, int]:
         """Return what a unit hears from index `at` of its counter on, and how many samples its converter limited.
@@ -212,21 +218,15 @@ class Air:
     def _superpose(self, unit: int, count: int, at: int, sender: int | None = None) -> np.ndarray:
         first, last = at // BLOCK, (at + count - 1) // BLOCK
         total = np.zeros(((last - first + 1), BLOCK), np.complex64)
+        about = self.unit_of(unit)
+        begin, end = float(about.time(first * BLOCK)), float(about.time((last + 1) * BLOCK))
         for burst in self._bursts:
-            if burst.unit == unit or sender not in (None, burst.unit):
+            if burst.unit == unit or sender not in (None, burst.unit) or burst.begin >= end or burst.end <= begin:
                 continue
-            low, high = self._touched(burst, unit)
-            low, high = max(low, first), min(high, last)
-            if low <= high:
-                self._add(total[low - first : high - first + 1], burst, unit, np.arange(low, high + 1))
+            low = max(int(about.index(burst.begin) // BLOCK), first)
+            high = min(int(about.index(burst.end) // BLOCK), last)
+            self._add(total[low - first : high - first + 1], burst, unit, np.arange(low, high + 1))
         return total.reshape(-1)[at - first * BLOCK :][:count]
-
-    def _touched(self, burst: Burst, unit: int) -> tuple[int, int]:
-        """Return the first and last block of a receiver that a burst reaches."""
-        sender, receiver = self.unit_of(burst.unit), self.unit_of(unit)
-        begin = receiver.index(float(sender.time(burst.first - KERNEL)))
-        end = receiver.index(float(sender.time(burst.first + burst.samples.size + KERNEL + self.fading.span)))
-        return int(begin // BLOCK), int(end // BLOCK)
 
     def _add(self, total: np.ndarray, burst: Burst, unit: int, blocks: np.ndarray) -> None:
         """Add to `total`, shape (blocks, BLOCK), the part of a burst in these blocks of a receiver."""
@@ -293,10 +293,7 @@ class Air:
         return np.random.default_rng([self.seed, purpose, unit, index])
 
     def _forget(self, oldest: float) -> None:
-        def ends(burst: Burst) -> float:
-            return float(self.unit_of(burst.unit).time(burst.first + burst.samples.size + LEFT))
-
-        self._bursts = [burst for burst in self._bursts if ends(burst) >= oldest]
+        self._bursts = [burst for burst in self._bursts if burst.end >= oldest]
 
 
 def _move(samples: np.ndarray, delays: np.ndarray, passage: Passage, batch: slice) -> np.ndarray:

@@ -126,9 +126,13 @@ def listen(radio: Radio, modem: Modem, follower: Follower, at: int) -> Reference
 
 
 def correct(
-    modem: Modem, follower: Follower, residual: Track, sounded_at: float, closing: tuple[Reference, int],
+    modem: Modem,
+    residual: Track,
+    sounded_at: float,
+    opening: tuple[Reference, int],
+    closing: tuple[Reference, int],
     trigger: tuple[Reference, int] | None,
-) -> Correction:  # fmt: skip
+) -> Correction:
     """Return how far the uplink's phase has moved since the sounding.
 
     The downlink turns the other way. From the long parts before and after the soundings the agent knows the phase at
@@ -137,10 +141,10 @@ def correct(
 
     Args:
         modem: the waveform.
-        follower: from the beacon.
         residual: frequency left after the agent's correction, as the server knows it, at the last sounding.
         sounded_at: index of the server in the middle of the agent's last slot.
-        closing: long part after the soundings, and its index.
+        opening: long part ahead of the last soundings, and its index.
+        closing: long part after them, and its index.
         trigger: the trigger and its index, if there is one.
     """
     fs = modem.sample_rate
@@ -152,9 +156,9 @@ def correct(
         turned, variance = phase_change(before[0], after[0])
         return wrap(-turned - 2 * np.pi * frequency * (after[1] - before[1]) / fs), variance
 
-    inside, _ = surprise((follower.opening, follower.opened), closing)
+    inside, _ = surprise(opening, closing)
     since, variance = surprise(closing, trigger)
-    part = (sounded_at - follower.opened) / (closing[1] - follower.opened)
+    part = (sounded_at - opening[1]) / (closing[1] - opening[1])
     at_closing = 2 * np.pi * frequency * (closing[1] - sounded_at) / fs + inside * (1 - part)
     track = begin(closing[1] / fs, frequency, float(np.sqrt(residual.covariance[1, 1])))
     known = np.diag([variance, residual.covariance[1, 1]])

@@ -3,15 +3,20 @@
 The genie knows channels, clocks, phase trajectories and the linear gain of each front end, and has the same front ends.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from dsp.frame import SHORT_REPEATS, Frame
+from dsp.frame import SHORT_REPEATS
+from dsp.phase_tracking import begin
 from dsp.sync import Reference
 from fl.uplink.waveform.agent import Clock, Follower
+from fl.uplink.waveform.round import Round, Stations
+from fl.uplink.waveform.server import Link, Sounding
 from fl.uplink.waveform.settings import Modem
 from radio.air import Air
+from radio.loopback import LoopbackRadio
 
 
 @dataclass(frozen=True)
@@ -28,7 +33,7 @@ class Oracle:
     modem: Modem
     server: int = 0
 
-    def follower(self, unit: int, beacon_at: int, frame: Frame) -> Follower:
+    def follower(self, unit: int, beacon_at: int) -> Follower:
         """Return an agent's knowledge of the server without error; it turns no carrier, `turn` does all of it."""
         own, server = self.air.unit_of(unit), self.air.unit_of(self.server)
         offset = server.rate / own.rate - 1
@@ -39,22 +44,70 @@ class Oracle:
         return Follower(clock, 0.0, 0.0, clock.index(opened), nothing, opened)
 
     def channel(self, unit: int, at: float) -> np.ndarray:
-        """Return H on each subcarrier at an index of the server, oscillators left out, shape (2K,)."""
+        """Return H on each subcarrier at an index of the server for samples that were turned, shape (2K,).
+
+        An echo was turned back by the phase of its departure and meets that of its arrival, τ later.
+        """
         own, server = self.air.unit_of(unit), self.air.unit_of(self.server)
-        delays, gains = self.air.oracle_taps(unit, self.server, np.atleast_1d(np.asarray(server.time(at))))
+        time = float(server.time(at))
+        delays, gains = self.air.oracle_taps(unit, self.server, np.array([time]))
+        theta = self.air.oracle_phase(unit, self.server, np.concatenate([[time], time - delays]))
+        gains = gains * np.exp(1j * (theta[0] - theta[1:]))
         numerology = self.modem.numerology
         late = delays + own.timing_offset
         ramps = np.exp(-2j * np.pi * np.multiply.outer(late, numerology.subcarriers) / numerology.n_fft)
-        return (gains[0] @ ramps) * server.receive.gain
+        probe = np.array([1, 1j, -1, -1j], np.complex64) / 8
+        heard, _ = server.receive.apply(probe)
+        return (gains[0] @ ramps) * server.receive.gain * np.vdot(probe, heard) / np.vdot(probe, probe)
 
     def turn(self, unit: int, samples: np.ndarray, first: int) -> np.ndarray:
         """Return samples that arrive with no phase: turned back by θ_u − θ_s at the instant of each."""
         own = self.air.unit_of(unit)
         index = first + own.timing_offset + np.arange(samples.size)
         theta = self.air.oracle_phase(unit, self.server, np.asarray(own.time(index)))
-        return samples * np.exp(-1j * theta)
+        return (samples * np.exp(-1j * theta)).astype(np.complex64)
 
     def front_end_gain(self, unit: int, samples: np.ndarray) -> complex:
         """Return the linear gain of a transmitter for these samples: <x, y>/<x, x>."""
         sent = self.air.unit_of(unit).transmit.apply(samples.astype(np.complex64))
         return complex(np.vdot(samples, sent) / max(float(np.vdot(samples, samples).real), 1e-30))
+
+
+class GenieRound(Round):
+    """A round in which agents and server know what `Oracle` knows; noise and front ends are the same."""
+
+    def __init__(
+        self, stations: Stations, agents: tuple[int, ...], n_symbols: int, index: int, seed: int, oracle: Oracle
+    ) -> None:
+        super().__init__(stations, agents, n_symbols, index, seed)
+        self.oracle = oracle
+
+    def _follow(self, agent: int) -> Follower:
+        return self.oracle.follower(self._unit(agent), self.start)
+
+    def _turn_sounding(self, agent: int, samples: np.ndarray, first: int) -> np.ndarray:
+        return self.oracle.turn(self._unit(agent), samples, first)
+
+    def _link(self, row: int, agent: int, soundings: list[Sounding]) -> Link:
+        link = super()._link(row, agent, soundings)
+        channel = self.oracle.channel(self._unit(agent), self.start + self.frame.payload)
+        return replace(link, channel=channel, residual=begin(link.residual.time, 0.0, 0.0))
+
+    def _turn_payload(self, agent: int, _link: Link, samples: np.ndarray, first: int) -> np.ndarray:
+        turned = self.oracle.turn(self._unit(agent), samples, first)
+        return (turned / self.oracle.front_end_gain(self._unit(agent), turned)).astype(np.complex64)
+
+    def _unit(self, agent: int) -> int:
+        radio = self.stations.radio_of(agent)
+        if not isinstance(radio, LoopbackRadio):
+            raise TypeError(f"only a simulated air has a genie, agent {agent} has a {type(radio).__name__}")
+        return radio.unit
+
+
+def genie(oracle: Oracle) -> Callable[[Stations, tuple[int, ...], int, int, int], Round]:
+    """Return what makes the rounds of a genie, for `WaveformUplink.round_of`."""
+
+    def round_of(stations: Stations, agents: tuple[int, ...], n_symbols: int, index: int, seed: int) -> Round:
+        return GenieRound(stations, agents, n_symbols, index, seed, oracle)
+
+    return round_of

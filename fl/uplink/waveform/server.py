@@ -7,13 +7,14 @@ Channels are per amplitude of a resource element at full power, so powers are in
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.stats import gamma
 
 from dsp import power
 from dsp.channel_estimation import Sounding, estimate
 from dsp.frame import SLOT_PREFIX, SOUNDING_REPEATS, Frame, PayloadMap
 from dsp.metrics import Alignment, alignment, db
 from dsp.ofdm import demodulate
-from dsp.phase_tracking import Track, begin, forget_phase, predict, update_frequency, update_phase
+from dsp.phase_tracking import Track, forget_phase, predict, update_frequency, update_phase
 from fl.uplink.grant import Grant, PowerControl
 from fl.uplink.waveform.settings import Modem
 
@@ -82,14 +83,29 @@ def read_soundings(cycles: list[np.ndarray], modem: Modem, frame: Frame, agent: 
     return [estimate(slot, modem.numerology, modem.delay_spread, modem.level) for slot in slots]
 
 
+def silence(sounding: Sounding, modem: Modem) -> str | None:
+    """Return why a sounding counts as not sent; None if it was.
+
+    Noise alone has strength Γ(2K, 1)/2K at each of the 4·R frequencies or so among which the largest was taken.
+    """
+    width = modem.numerology.n_subcarriers
+    needed = float(gamma.isf(modem.presence_false_alarm / (4 * SOUNDING_REPEATS), width)) / width
+    if sounding.strength > needed:
+        return None
+    return (
+        f"silent: its sounding was not heard ({db(sounding.strength):.1f} dB over the noise of an average, "
+        f"{db(needed):.1f} dB are needed); look at its radio, or raise waveform.level_dbfs"
+    )
+
+
 def slot_middle(modem: Modem, frame: Frame, cycle: int, agent: int) -> float:
     """Return the offset in the round at which a slot's estimate has its phase."""
     first = SLOT_PREFIX - modem.numerology.window_lead
     return frame.slot(cycle, agent) + first + (SOUNDING_REPEATS * modem.numerology.n_fft - 1) / 2
 
 
-def follow_link(soundings: list[Sounding], middles: list[float], modem: Modem, start: Track) -> tuple[Link, Track]:
-    """Return the channel of an agent and the track of its residual frequency after its soundings.
+def follow_link(soundings: list[Sounding], middles: list[float], modem: Modem, start: Track) -> Link:
+    """Return the channel of an agent, and the track of its residual frequency, after its soundings.
 
     Args:
         soundings: of this round, in order.
@@ -110,12 +126,7 @@ def follow_link(soundings: list[Sounding], middles: list[float], modem: Modem, s
         sounding.channel * np.exp(1j * (phases[-1] - phase)) for sounding, phase in zip(soundings, phases, strict=True)
     ]
     noise = float(np.mean([sounding.noise_var for sounding in soundings])) / modem.level**2
-    return Link(np.mean(turned, axis=0), noise, soundings[-1].delay, middles[-1], track), track
-
-
-def first_track(offset: float, std: float, time: float) -> Track:
-    """Return the track of an agent's offset F in Hz from what it reported."""
-    return begin(time, offset, std)
+    return Link(np.mean(turned, axis=0), noise, soundings[-1].delay, middles[-1], track)
 
 
 def residual_track(tracked: Track, applied: float, time: float, modem: Modem) -> Track:
@@ -153,6 +164,29 @@ def decide(
         )
     weights_heard = np.where(heard[:, None], grant.weights, 0)
     return Granted(replace(grant, heard=heard, excluded=excluded, weights=weights_heard), weights, amplitude)
+
+
+def payload_grid(
+    symbols: np.ndarray, modem: Modem, granted: Granted, places: PayloadMap, rows: np.ndarray
+) -> np.ndarray:
+    """Return the resource elements that agents send as granted, in units of √P, shape (len(rows), elements).
+
+    Args:
+        symbols: s_i of all agents, shape (n, M).
+        modem: the waveform.
+        granted: the decision.
+        places: map of the payload.
+        rows: the agents meant.
+    """
+    width = modem.numerology.n_subcarriers
+    grid = np.zeros((len(rows), places.symbols * width), np.complex64)
+    weights = np.broadcast_to(granted.grant.weights, (len(granted.grant.heard), width))[rows]
+    weights = weights * granted.grant.sent_fraction[rows, None]
+    grid[:, places.data] = weights.astype(np.complex64)[:, places.data % width] * symbols[rows]
+    for place, row in enumerate(rows):
+        held = places.pilots[row]
+        grid[place, held] = granted.pilot_weights[row, held % width] * places.pilot_values[row]
+    return grid
 
 
 def read_payload(samples: np.ndarray, modem: Modem, granted: Granted, places: PayloadMap) -> Payload:

@@ -54,6 +54,19 @@ class Modem:
         """In Hz."""
         return self.numerology.sample_rate
 
+    def check_period(self, frame: Frame) -> None:
+        """Check that a round ends before the next one begins.
+
+        Raises:
+            ValueError: it does not.
+        """
+        if frame.end > self.period:
+            raise ValueError(
+                f"a round of {frame.agents} agents lasts {frame.end / self.sample_rate:.3f} s, more than round_period "
+                f"({self.period / self.sample_rate:.3f} s); set waveform.round_period_s >= "
+                f"{1.25 * frame.end / self.sample_rate:.2f}"
+            )
+
     def frame(self, agents: int, n_symbols: int, first: bool) -> Frame:
         """Return where everything of a round with M symbols lies."""
         return Frame(
