@@ -1,4 +1,4 @@
-"""Checkpoints: θ, the optimiser and the round, in one safetensors file that is whole or absent.
+"""Checkpoints: θ, the optimiser, what the uplink remembers and the round, in one safetensors file, whole or absent.
 
 The header holds what resuming needs to check: configuration hash, length of the history, SHA-256 of the tensors. The
 checkpoint before the last one is kept, so that a damaged file costs a few rounds and never the run.
@@ -7,9 +7,10 @@ checkpoint before the last one is kept, so that a damaged file costs a few round
 import hashlib
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as serialise
@@ -20,6 +21,7 @@ from fl.server import ServerState
 NAME = "checkpoint.safetensors"
 PREVIOUS = "checkpoint.previous.safetensors"
 SCHEMA = 1
+UPLINK = "uplink."
 
 
 class CheckpointError(RuntimeError):
@@ -35,12 +37,14 @@ class Checkpoint:
         rounds: rounds done.
         history_bytes: length of history.jsonl at that point.
         config_hash: `fl.config.digest` of the run's configuration.
+        uplink: what the uplink remembers between two rounds, by name.
     """
 
     state: ServerState
     rounds: int
     history_bytes: int
     config_hash: str
+    uplink: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 def save(folder: Path, checkpoint: Checkpoint) -> None:
@@ -51,6 +55,7 @@ def save(folder: Path, checkpoint: Checkpoint) -> None:
         "first_moment": state.first_moment.cpu().contiguous(),
         "second_moment": state.second_moment.cpu().contiguous(),
     }
+    tensors |= {UPLINK + name: torch.from_numpy(values) for name, values in checkpoint.uplink.items()}
     header = {
         "schema": SCHEMA,
         "rounds": checkpoint.rounds,
@@ -97,15 +102,18 @@ def _read(path: Path, device: str) -> Checkpoint:
     try:
         with safe_open(path, framework="pt", device=device) as file:
             header = json.loads((file.metadata() or {})["airmeta"])
-            tensors = {name: file.get_tensor(name) for name in ("theta", "first_moment", "second_moment")}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
     except (OSError, SafetensorError, KeyError, ValueError) as error:
         raise CheckpointError(f"{path}: not a whole checkpoint ({error})") from error
     if header["schema"] != SCHEMA:
         raise CheckpointError(f"{path}: schema {header['schema']}, this version reads {SCHEMA}")
     if header["sha256"] != _digest(tensors):
         raise CheckpointError(f"{path}: damaged, its SHA-256 does not match")
-    state = ServerState(**tensors, steps=header["steps"])
-    return Checkpoint(state, header["rounds"], header["history_bytes"], header["config_hash"])
+    state = ServerState(tensors["theta"], tensors["first_moment"], tensors["second_moment"], steps=header["steps"])
+    uplink = {
+        name.removeprefix(UPLINK): values.cpu().numpy() for name, values in tensors.items() if name.startswith(UPLINK)
+    }
+    return Checkpoint(state, header["rounds"], header["history_bytes"], header["config_hash"], uplink)
 
 
 def _digest(tensors: dict[str, torch.Tensor]) -> str:

@@ -1,6 +1,7 @@
 """A run: rounds from a configuration to a folder that holds everything about it.
 
     config.toml  manifest.json  history.jsonl  timing.jsonl  checkpoint.safetensors  residuals/  samples.npz
+    waveform.npz
 
 The history is a function of the configuration: the same bytes whether a run goes through or is killed and resumed.
 """
@@ -29,6 +30,7 @@ from fl.round import run_round
 from fl.server import ServerState
 from fl.setup import Parts, assemble
 from fl.tasks import Sample, evaluate
+from fl.uplink.waveform.snapshot import watch
 
 Observer = Callable[[dict[str, Any], dict[str, float]], bool]
 """Called with the record and the timing of each round; returns whether to stop after it."""
@@ -67,6 +69,11 @@ class RunFolder:
     def samples(self) -> Path:
         """Tasks of new agents with predictions."""
         return self.path / "samples.npz"
+
+    @property
+    def waveform(self) -> Path:
+        """What the report draws of the last round on the air that was evaluated."""
+        return self.path / "waveform.npz"
 
     def load_config(self) -> Config:
         """Return the configuration of the run.
@@ -116,6 +123,7 @@ def _run(parts: Parts, folder: RunFolder, resume: bool, observe: Observer) -> bo
     residuals = ResidualStore(folder.path / "residuals", config.run.device)
     history, timing = History(folder.history), History(folder.timing)
     state, first = _start(parts, folder, history, residuals, resume)
+    last_snapshot = watch(parts.uplink)
     for round_index in range(first, config.rounds):
         result = run_round(parts, state, residuals, round_index)
         state, record, seconds = result.state, result.record, result.seconds
@@ -125,12 +133,14 @@ def _run(parts: Parts, folder: RunFolder, resume: bool, observe: Observer) -> bo
             scores, sample = _evaluate(parts, state, last)
             record |= scores
             seconds |= {"evaluation": time.perf_counter() - started}
-            _save_sample(folder.samples, sample)
+            _save_arrays(folder.samples, _sample_arrays(sample))
+            if (on_air := last_snapshot()) is not None:
+                _save_arrays(folder.waveform, on_air)
         history.append(record)
         timing.append({"schema": record["schema"], "round": round_index, **seconds})
         stop = observe(record, seconds) and not last
         if last or stop or (round_index + 1) % config.run.checkpoint_every == 0:
-            _save(folder, state, round_index + 1, history, residuals, config)
+            _save(folder, state, round_index + 1, history, residuals, parts)
         if stop:
             return False
     return True
@@ -161,6 +171,7 @@ def _start(
     saved = checkpoint.load(folder.path, config.run.device)
     history.rewind(saved.history_bytes, saved.rounds)
     residuals.restore(saved.rounds)
+    parts.uplink.restore(saved.uplink)
     return saved.state, saved.rounds
 
 
@@ -171,24 +182,28 @@ def _evaluate(parts: Parts, state: ServerState, last: bool) -> tuple[dict[str, A
 
 
 def _save(
-    folder: RunFolder, state: ServerState, rounds: int, history: History, residuals: ResidualStore, config: Config
+    folder: RunFolder, state: ServerState, rounds: int, history: History, residuals: ResidualStore, parts: Parts
 ) -> None:
     """Write a checkpoint: first what it refers to, then the checkpoint, then forget what it supersedes."""
     residuals.save(rounds)
-    checkpoint.save(folder.path, Checkpoint(state, rounds, history.sync(), configuration.digest(config)))
+    digest, remembered = configuration.digest(parts.config), parts.uplink.state()
+    checkpoint.save(folder.path, Checkpoint(state, rounds, history.sync(), digest, remembered))
     residuals.prune(rounds)
 
 
-def _save_sample(path: Path, sample: Sample) -> None:
+def _save_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
     with atomic_path(path) as temporary, temporary.open("wb") as handle:
-        np.savez_compressed(
-            handle,
-            support=_pixels(sample.support.images),
-            query=_pixels(sample.query.images),
-            support_labels=sample.support.labels.cpu().numpy(),
-            query_labels=sample.query.labels.cpu().numpy(),
-            predictions=sample.predictions,
-        )
+        np.savez_compressed(handle, allow_pickle=False, **arrays)
+
+
+def _sample_arrays(sample: Sample) -> dict[str, np.ndarray]:
+    return {
+        "support": _pixels(sample.support.images),
+        "query": _pixels(sample.query.images),
+        "support_labels": sample.support.labels.cpu().numpy(),
+        "query_labels": sample.query.labels.cpu().numpy(),
+        "predictions": sample.predictions,
+    }
 
 
 def _pixels(images: torch.Tensor) -> np.ndarray:

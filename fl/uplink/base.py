@@ -71,3 +71,11 @@ class Uplink(Protocol):
     def deliver(self, offer: Offer, round_index: int) -> Delivery:
         """Return what the server makes of the offer in this round."""
         ...
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Return what has to be kept between two rounds so that a resumed run gives the same bytes."""
+        ...
+
+    def restore(self, state: dict[str, np.ndarray]) -> None:
+        """Go on from a `state`."""
+        ...

@@ -21,3 +21,10 @@ class IdealUplink:
         """Return the exact sum of what was offered; the round makes no difference."""
         n_agents = len(offer.agents)
         return Delivery(offer.kept.sum(0), np.ones(n_agents, bool), np.ones(n_agents))
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Return nothing: a round knows of no other."""
+        return {}
+
+    def restore(self, state: dict[str, np.ndarray]) -> None:
+        """Do nothing."""

@@ -71,6 +71,13 @@ class SymbolUplink:
             oracle_symbol_nmse_db=float(nmse_db(scaled, wanted.sum(0))),
         )
 
+    def state(self) -> dict[str, np.ndarray]:
+        """Return nothing: a round knows of no other."""
+        return {}
+
+    def restore(self, state: dict[str, np.ndarray]) -> None:
+        """Do nothing."""
+
     def _gains(self, n_agents: int, round_index: int) -> np.ndarray:
         return self.fading.draw((n_agents, self.blocks), stream(self.codec.seed, Purpose.FADING, round_index))
 

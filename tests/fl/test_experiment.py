@@ -36,13 +36,16 @@ def test_the_same_configuration_gives_the_same_bytes_and_another_seed_others(sma
     assert all(one != two for one, two in lines)
 
 
-def test_a_run_stopped_after_any_round_goes_on_to_the_same_bytes(small, cache, tmp_path):
-    whole = completed(small(), tmp_path / "whole", cache)
+@pytest.mark.parametrize("kind", ["symbol", "waveform"])
+def test_a_run_stopped_after_any_round_goes_on_to_the_same_bytes(kind, small, cache, tmp_path):
+    loopback = {"offset_ppm": 20.0, "linewidth_hz": 0.01, "frequency_walk": 0.17, "timing_offset": 8.0}
+    config = small(("uplink", "kind", kind), ("radio", "loopback", loopback))
+    whole = completed(config, tmp_path / "whole", cache)
     for stop in range(3):
         folder = RunFolder(tmp_path / str(stop))
-        stopped = run(small(), folder, cache, resume=False, observe=lambda record, _, s=stop: record["round"] == s)
+        stopped = run(config, folder, cache, resume=False, observe=lambda record, _, s=stop: record["round"] == s)
         assert not stopped
-        assert completed(small(), folder.path, cache, resume=True) == whole
+        assert completed(config, folder.path, cache, resume=True) == whole
 
 
 def test_a_run_killed_without_warning_goes_on_to_the_same_bytes(small, cache, tmp_path):

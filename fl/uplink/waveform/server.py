@@ -145,9 +145,9 @@ def decide(
         modem: the waveform.
         agents: ids.
         symbol_power: mean|s_i|² as reported, shape (n,).
-        channels: H_i, shape (n, 2K).
+        channels: H_i, shape (n, 2K); zero for an agent that was not heard.
     """
-    grant = control.grant(agents, symbol_power, channels)
+    grant = _grant(control, agents, symbol_power, channels)
     least = power.optimal_min_gain(len(agents), 1 / control.noise_var)
     cost = power.inversion_cost(channels, least)
     scale = np.where(np.isfinite(cost), 1 / np.where(np.isfinite(cost), cost, 1.0), 0.0)
@@ -164,6 +164,18 @@ def decide(
         )
     weights_heard = np.where(heard[:, None], grant.weights, 0)
     return Granted(replace(grant, heard=heard, excluded=excluded, weights=weights_heard), weights, amplitude)
+
+
+def _grant(control: PowerControl, agents: tuple[int, ...], symbol_power: np.ndarray, channels: np.ndarray) -> Grant:
+    """Return the rule's grant; the rule takes E|h|² = 1, so it sees channels over their rms g, and σ²/g²."""
+    sounded = channels[channels.any(1)]
+    rms = float(np.sqrt(np.mean(np.abs(sounded) ** 2)))
+    normal = replace(
+        control, noise_var=control.noise_var / rms**2, mean_amplitude=float(np.mean(np.abs(sounded))) / rms
+    )
+    grant = normal.grant(agents, symbol_power, channels / rms)
+    scale = None if grant.common_scale is None else grant.common_scale * rms**2
+    return replace(grant, amplitude=grant.amplitude * rms, common_scale=scale)
 
 
 def payload_grid(
