@@ -14,7 +14,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from dsp.frame import SLOT_PREFIX, SOUNDING_REPEATS, training_symbol
+from dsp.frame import SOUNDING_REPEATS, slot_prefix, training_symbol
 from dsp.ofdm import Numerology, delay_ramp, from_bins
 from dsp.sync import ml_frequency
 
@@ -27,8 +27,8 @@ class Sounding:
     """What a slot says about a channel.
 
     Args:
-        channel: H[k], shape (2K,), phase as in the middle of the repeats: SLOT_PREFIX − w + SOUNDING_REPEATS·N/2
-            samples after the slot's first one.
+        channel: H[k], shape (2K,), phase as in the middle of the repeats: slot_prefix − w +
+            SOUNDING_REPEATS·N/2 samples after the slot's first one.
         noise_var: σ² of an element.
         error_var: of the channel estimate, mean over subcarriers.
         frequency: residual carrier offset in Hz, and its variance in Hz².
@@ -56,15 +56,10 @@ def estimate(samples: np.ndarray, numerology: Numerology, spread: float, amplitu
         amplitude: amplitude of an element as sent.
 
     Raises:
-        ValueError: the slot is too short, the window would begin ahead of it, or the spread does not fit N.
+        ValueError: the slot is too short, or the spread does not fit N.
     """
     n, repeats = numerology.n_fft, SOUNDING_REPEATS
-    first = SLOT_PREFIX - numerology.window_lead
-    if first < 0:
-        raise ValueError(
-            f"window_lead must be at most the slot's prefix ({SLOT_PREFIX} samples), got {numerology.window_lead}; "
-            f"set waveform.window_lead <= {SLOT_PREFIX}"
-        )
+    first = slot_prefix(numerology) - numerology.window_lead
     if samples.size < first + repeats * n:
         raise ValueError(f"a slot must hold at least {first + repeats * n} samples, got {samples.size}")
     window = samples[first : first + repeats * n].reshape(repeats, n)

@@ -49,10 +49,15 @@ def beacon(numerology: Numerology) -> np.ndarray:
     return np.concatenate([np.tile(short_period(numerology), SHORT_REPEATS), marker(numerology)])
 
 
-def sounding(numerology: Numerology, repeats: int = SOUNDING_REPEATS) -> np.ndarray:
-    """Return the samples of a sounding: a prefix of 64, then the chirp `repeats` times."""
+def slot_prefix(numerology: Numerology) -> int:
+    """Return the samples of a sounding's prefix, no shorter than that of a symbol."""
+    return max(SLOT_PREFIX, numerology.cyclic_prefix)
+
+
+def sounding(numerology: Numerology) -> np.ndarray:
+    """Return the samples of a sounding: a prefix, then the chirp eight times."""
     period = long_period(numerology)
-    return period[np.arange(-SLOT_PREFIX, repeats * numerology.n_fft) % numerology.n_fft]
+    return period[np.arange(-slot_prefix(numerology), SOUNDING_REPEATS * numerology.n_fft) % numerology.n_fft]
 
 
 @dataclass(frozen=True)
@@ -112,7 +117,7 @@ class Frame:
     @property
     def slot_length(self) -> int:
         """Samples of a sounding slot."""
-        return SLOT_PREFIX + SOUNDING_REPEATS * self.numerology.n_fft + SLOT_GUARD
+        return slot_prefix(self.numerology) + SOUNDING_REPEATS * self.numerology.n_fft + SLOT_GUARD
 
     @property
     def cycle_starts(self) -> tuple[int, ...]:

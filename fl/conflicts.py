@@ -8,6 +8,7 @@ import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from dsp.sparsify import count
 from fl.data.base import SHAPES
 from fl.models import parameter_count
 
@@ -22,10 +23,17 @@ def conflicts(config: "Config") -> Iterator[Conflict]:
     yield from _population(config)
     yield from _images(config)
     yield from _algorithm(config)
+    if config.uplink.kind == "ideal":
+        return
+    yield from _measurements(config)
+    yield from _receiver(config)
     if config.uplink.kind == "symbol":
-        yield from _measurements(config)
         yield from _channel(config)
         yield from _silence(config)
+    else:
+        from fl.waveform_conflicts import waveform_conflicts
+
+        yield from waveform_conflicts(config, _n_symbols(config))
 
 
 def _population(config: "Config") -> Iterator[Conflict]:
@@ -121,6 +129,23 @@ def _measurements(config: "Config") -> Iterator[Conflict]:
         yield keys, f"uplink.measurements: less than one channel use for {length} parameters"
 
 
+def _n_symbols(config: "Config") -> int:
+    """Return M."""
+    length = parameter_count(config.model.kind, config.model.width, config.task.ways)
+    return length if config.uplink.sensing == "identity" else max(count(config.uplink.measurements, length), 1)
+
+
+def _receiver(config: "Config") -> Iterator[Conflict]:
+    uplink = config.uplink
+    if uplink.min_gain is not None and uplink.power_rule != "inversion":
+        yield (
+            ("uplink.min_gain", "uplink.power_rule"),
+            f"uplink.min_gain: only inversion is truncated, uplink.power_rule is {uplink.power_rule}",
+        )
+    if uplink.prior == "gaussian_mixture" and uplink.receiver == "lmmse":
+        yield ("uplink.prior", "uplink.receiver"), "uplink.prior: lmmse has no prior; leave it out, or take oamp"
+
+
 def _channel(config: "Config") -> Iterator[Conflict]:
     uplink, fading = config.uplink, config.uplink.fading
     if fading.k_factor_db is not None and fading.kind != "rician":
@@ -128,19 +153,12 @@ def _channel(config: "Config") -> Iterator[Conflict]:
             ("uplink.fading.k_factor_db", "uplink.fading.kind"),
             f"uplink.fading.k_factor_db: only rician fading has a K factor, uplink.fading.kind is {fading.kind}",
         )
-    if uplink.min_gain is not None and uplink.power_rule != "inversion":
-        yield (
-            ("uplink.min_gain", "uplink.power_rule"),
-            f"uplink.min_gain: only inversion is truncated, uplink.power_rule is {uplink.power_rule}",
-        )
     if uplink.power_rule == "none" and fading.kind != "none":
         yield (
             ("uplink.power_rule", "uplink.fading.kind"),
             "uplink.power_rule: none leaves random phases, the sum would be noise; set uplink.fading.kind = none or "
             "another rule",
         )
-    if uplink.prior == "gaussian_mixture" and uplink.receiver == "lmmse":
-        yield ("uplink.prior", "uplink.receiver"), "uplink.prior: lmmse has no prior; leave it out, or take oamp"
 
 
 def _silence(config: "Config") -> Iterator[Conflict]:

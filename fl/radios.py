@@ -1,4 +1,4 @@
-"""From the table `radio` to radios: a server and any number of agents on one air."""
+"""From the tables `waveform` and `radio` to a modem and radios: a server and any number of agents on one air."""
 
 import math
 from collections.abc import Callable
@@ -8,8 +8,10 @@ from functools import cache
 import numpy as np
 
 from dsp.metrics import from_db
-from fl.radio_config import Loopback
+from dsp.ofdm import Numerology
+from fl.radio_config import Loopback, Waveform
 from fl.streams import Purpose, stream
+from fl.uplink.waveform.settings import Modem
 from radio.air import Air, Unit
 from radio.base import Radio
 from radio.fading import Fading, profile
@@ -36,6 +38,34 @@ class Bench:
     server: Radio
     radio_of: Callable[[int], Radio]
     air: Air | None
+
+
+def modem(wave: Waveform, carrier: float) -> Modem:
+    """Return the waveform that a table describes, on a carrier in Hz.
+
+    Raises:
+        ValueError: its numbers do not fit each other.
+    """
+    numerology = Numerology(wave.n_fft, wave.cyclic_prefix, wave.half_width, wave.window_lead, wave.sample_rate)
+    fs = wave.sample_rate
+    return Modem(
+        numerology=numerology,
+        carrier=carrier,
+        level=10 ** (wave.level_dbfs / 20) / float(np.sqrt(numerology.crest_power)),
+        delay_spread=wave.delay_spread_s * fs,
+        pilots=wave.pilots,
+        first_soundings=wave.first_soundings,
+        soundings=wave.soundings,
+        response=round(wave.response_s * fs),
+        turnaround=round(wave.turnaround_s * fs),
+        trigger_lead=round(wave.trigger_lead_s * fs) if wave.trigger else None,
+        period=round(wave.round_period_s * fs),
+        search=round(wave.search_s * fs),
+        false_alarm=wave.false_alarm,
+        presence_false_alarm=wave.presence_false_alarm,
+        linewidth=wave.linewidth_hz,
+        frequency_walk=wave.frequency_walk,
+    )
 
 
 def loopback(config: Loopback, sample_rate: float, level: float, snr: float, redraw: float, seed: int) -> Bench:

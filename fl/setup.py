@@ -7,7 +7,6 @@ import numpy as np
 import torch
 
 from dsp.metrics import from_db
-from dsp.ofdm import Numerology
 from dsp.sparsify import count
 from fl.algorithms.meta import MetaLearner
 from fl.config import Config, check
@@ -17,7 +16,7 @@ from fl.data.partition import Partition, by_class, by_class_overlap
 from fl.fading import BlockFading
 from fl.gradients import Loss
 from fl.models import Model, build
-from fl.radios import loopback
+from fl.radios import loopback, modem
 from fl.server import ServerOptimizer
 from fl.streams import Purpose, stream
 from fl.uplink.base import Uplink
@@ -27,7 +26,6 @@ from fl.uplink.ideal import IdealUplink
 from fl.uplink.symbol import SymbolUplink
 from fl.uplink.waveform.link import WaveformUplink
 from fl.uplink.waveform.round import Stations
-from fl.uplink.waveform.settings import Modem
 
 DEFAULT_RICIAN_DB = 6.0
 
@@ -137,34 +135,9 @@ def _uplink(config: Config, length: int) -> Uplink:
     return SymbolUplink(codec, k, control, fading, uplink.fading.blocks)
 
 
-def modem(config: Config, carrier: float) -> Modem:
-    """Return the waveform that a configuration describes."""
-    wave = config.waveform
-    numerology = Numerology(wave.n_fft, wave.cyclic_prefix, wave.half_width, wave.window_lead, wave.sample_rate)
-    fs = wave.sample_rate
-    return Modem(
-        numerology=numerology,
-        carrier=carrier,
-        level=10 ** (wave.level_dbfs / 20) / float(np.sqrt(numerology.crest_power)),
-        delay_spread=wave.delay_spread_s * fs,
-        pilots=wave.pilots,
-        first_soundings=wave.first_soundings,
-        soundings=wave.soundings,
-        response=round(wave.response_s * fs),
-        turnaround=round(wave.turnaround_s * fs),
-        trigger_lead=round(wave.trigger_lead_s * fs) if wave.trigger else None,
-        period=round(wave.round_period_s * fs),
-        search=round(wave.search_s * fs),
-        false_alarm=wave.false_alarm,
-        presence_false_alarm=wave.presence_false_alarm,
-        linewidth=wave.linewidth_hz,
-        frequency_walk=wave.frequency_walk,
-    )
-
-
 def _waveform(config: Config, codec: Codec, kept: int, control: PowerControl) -> WaveformUplink:
     air, snr = config.radio.loopback, from_db(config.uplink.snr_db)
-    about = modem(config, air.carrier_hz)
+    about = modem(config.waveform, air.carrier_hz)
     redraw = config.waveform.round_period_s if air.redraw else 0.0
     bench = loopback(air, about.sample_rate, about.level, snr, redraw, config.seed)
     return WaveformUplink(codec, kept, control, Stations(about, bench.server, bench.radio_of))

@@ -18,6 +18,8 @@ from radio.base import Radio
 
 CHUNK = 512
 TRACKED_SEARCH = 64
+LISTENING = CHUNK + 2 * TRACKED_SEARCH  # samples after a beacon until which an agent may go on listening for it
+MOST_OFFSET = 50e-6  # between the clocks of two radios: a counter that was never compared may be wrong by this
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,9 @@ def follow(radio: Radio, modem: Modem, beacon_at: int, known: Clock | None) -> F
         RadioError: the radio failed.
     """
     expected = float(beacon_at) if known is None else known.index(beacon_at)
-    margin = modem.search if known is None else TRACKED_SEARCH
+    margin = TRACKED_SEARCH
+    if known is None:
+        margin = min(modem.search + int(np.ceil(MOST_OFFSET * beacon_at)), modem.turnaround)
     numerology = modem.numerology
     first = max(int(np.floor(expected)) - margin, 0)
     needed = 32 * numerology.n_fft // 16 + len(marker(numerology)) + TRACKED_SEARCH

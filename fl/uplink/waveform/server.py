@@ -11,7 +11,7 @@ from scipy.stats import gamma
 
 from dsp import power
 from dsp.channel_estimation import Sounding, estimate
-from dsp.frame import SLOT_PREFIX, SOUNDING_REPEATS, Frame, PayloadMap
+from dsp.frame import SOUNDING_REPEATS, Frame, PayloadMap, slot_prefix
 from dsp.metrics import Alignment, alignment, db
 from dsp.ofdm import demodulate
 from dsp.phase_tracking import Track, forget_phase, predict, update_frequency, update_phase
@@ -100,7 +100,7 @@ def silence(sounding: Sounding, modem: Modem) -> str | None:
 
 def slot_middle(modem: Modem, frame: Frame, cycle: int, agent: int) -> float:
     """Return the offset in the round at which a slot's estimate has its phase."""
-    first = SLOT_PREFIX - modem.numerology.window_lead
+    first = slot_prefix(modem.numerology) - modem.numerology.window_lead
     return frame.slot(cycle, agent) + first + (SOUNDING_REPEATS * modem.numerology.n_fft - 1) / 2
 
 

@@ -1,0 +1,125 @@
+"""Settings of the waveform and of the simulated air that contradict each other; `fl.conflicts` asks for them.
+
+cyclic prefix >= delay spread + timing uncertainty        coherence time 0.423/f_D >= from sounding to payload
+round <= period between two beacons                       |carrier offset| <= fs/32, the pull-in of a beacon
+"""
+
+import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dsp.frame import Frame, beacon, sounding
+from fl.radio_config import Loopback
+from fl.radios import modem
+from fl.uplink.waveform.agent import LISTENING
+from fl.uplink.waveform.settings import Modem, check_radio
+from radio.air import LONGEST_DELAY
+from radio.fading import profile
+
+if TYPE_CHECKING:
+    from fl.config import Config
+
+Conflict = tuple[tuple[str, ...], str]
+COHERENCE = 0.423  # coherence time times largest Doppler shift, at a correlation of 1/2 (Rappaport, geometric mean)
+
+
+def waveform_conflicts(config: "Config", n_symbols: int) -> Iterator[Conflict]:
+    """Yield every conflict of a configuration whose uplink is a waveform of M symbols."""
+    air = config.radio.loopback
+    yield from _power(config)
+    yield from _air(air)
+    try:
+        about = modem(config.waveform, air.carrier_hz)
+        frame = about.frame(config.agents.scheduled, n_symbols, True)
+        about.check_period(frame)
+    except ValueError as error:
+        yield ("waveform", "agents", "uplink.measurements"), f"waveform: {error}"
+        return
+    yield from _radio(config, about)
+    yield from _level(config, about)
+    yield from _times(air, about, frame)
+
+
+def _power(config: "Config") -> Iterator[Conflict]:
+    if config.uplink.power_rule == "none":
+        yield (
+            ("uplink.power_rule", "uplink.kind"),
+            "uplink.power_rule: none leaves the phases of every path, the sum would be noise; take inversion or mmse",
+        )
+
+
+def _air(air: Loopback) -> Iterator[Conflict]:
+    if not air.fading and (air.profile != "flat" or air.k_factor_db is not None or air.doppler_hz):
+        yield (
+            tuple(f"radio.loopback.{key}" for key in ("fading", "profile", "k_factor_db", "doppler_hz")),
+            "radio.loopback.fading: a link that does not fade has one path of gain 1; set radio.loopback.profile = "
+            "flat and leave out k_factor_db and doppler_hz",
+        )
+
+
+def _radio(config: "Config", about: Modem) -> Iterator[Conflict]:
+    air, fs = config.radio.loopback, about.sample_rate
+    try:
+        check_radio(about, math.ceil(air.timing_offset), air.timing_jitter, config.uplink.power_rule)
+    except ValueError as error:
+        yield ("waveform", "radio.loopback.timing_offset", "radio.loopback.timing_jitter"), f"waveform: {error}"
+    longest = float(profile(air.profile).delays.max()) * air.delay_spread_s * fs
+    keys = "radio.loopback.delay_spread_s", "radio.loopback.profile", "waveform.delay_spread_s"
+    if longest > LONGEST_DELAY:
+        yield (
+            keys,
+            f"radio.loopback.delay_spread_s: the last path of {air.profile} comes after {longest:.1f} samples, the "
+            f"simulated air covers {LONGEST_DELAY}; at most {air.delay_spread_s * LONGEST_DELAY / longest:.2g} s",
+        )
+    elif longest > about.delay_spread:
+        yield (
+            keys,
+            f"radio.loopback.delay_spread_s: the last path of {air.profile} comes after {longest / fs:.2g} s, the "
+            f"receiver allows for {about.delay_spread / fs:.2g} s; set waveform.delay_spread_s >= {longest / fs:.2g}",
+        )
+    offset, reach = 2e-6 * air.offset_ppm * air.carrier_hz, fs / 32
+    if offset > reach:
+        yield (
+            ("radio.loopback.offset_ppm", "radio.loopback.carrier_hz", "waveform.sample_rate"),
+            f"radio.loopback.offset_ppm: two radios may differ by {offset / 1e3:.0f} kHz, a beacon is found up to "
+            f"{reach / 1e3:.0f} kHz (sample_rate/32); at most {5e5 * reach / air.carrier_hz:.2g} ppm, or a higher "
+            "waveform.sample_rate",
+        )
+
+
+def _level(config: "Config", about: Modem) -> Iterator[Conflict]:
+    waves = beacon(about.numerology), sounding(about.numerology)
+    peak_db = 20 * math.log10(about.level * max(float(np.abs(wave).max()) for wave in waves))
+    if peak_db > 0:
+        level = config.waveform.level_dbfs
+        yield (
+            ("waveform.level_dbfs",),
+            f"waveform.level_dbfs: beacon and soundings would exceed full scale by {peak_db:.1f} dB, got {level}; set "
+            f"it to {math.floor(level - peak_db)} or lower",
+        )
+
+
+def _times(air: Loopback, about: Modem, frame: Frame) -> Iterator[Conflict]:
+    fs, uncertain = about.sample_rate, math.ceil(air.timing_offset) + 8 * math.ceil(air.timing_jitter)
+    if about.response < LISTENING + uncertain:
+        yield (
+            ("waveform.response_s", "waveform.sample_rate"),
+            f"waveform.response_s: agents need {LISTENING + uncertain} samples after a beacon to answer, got "
+            f"{about.response}; set it to {(LISTENING + uncertain) / fs:.2g} or more",
+        )
+    if about.trigger_lead is not None and about.trigger_lead <= uncertain:
+        yield (
+            ("waveform.trigger_lead_s", "radio.loopback.timing_offset"),
+            f"waveform.trigger_lead_s: agents hear the trigger to its end and may send {uncertain} samples early, got "
+            f"{about.trigger_lead} samples; set it to {(uncertain + 1) / fs:.2g} or more",
+        )
+    if air.doppler_hz:
+        coherence, span = COHERENCE / air.doppler_hz, (frame.end - frame.cycle_starts[-1]) / fs
+        if coherence < span:
+            yield (
+                ("radio.loopback.doppler_hz", "waveform.turnaround_s", "agents.count"),
+                f"radio.loopback.doppler_hz: channels change within {coherence:.2g} s, a payload ends {span:.2g} s "
+                f"after its sounding; at most {COHERENCE / span:.2g} Hz, or a shorter waveform.turnaround_s",
+            )
