@@ -191,9 +191,9 @@ def _save(
     residuals.prune(rounds)
 
 
-def _save_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
+def _save_arrays(path: Path, arrays: dict[str, Any]) -> None:
     with atomic_path(path) as temporary, temporary.open("wb") as handle:
-        np.savez_compressed(handle, allow_pickle=False, **arrays)
+        np.savez_compressed(handle, **arrays)
 
 
 def _sample_arrays(sample: Sample) -> dict[str, np.ndarray]:

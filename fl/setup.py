@@ -9,7 +9,7 @@ import torch
 from dsp.metrics import from_db
 from dsp.sparsify import count
 from fl.algorithms.meta import MetaLearner
-from fl.config import Config, check
+from fl.config import Config, ConfigError, check, dump
 from fl.data.base import Dataset, load
 from fl.data.episodes import Pool
 from fl.data.partition import Partition, by_class, by_class_overlap
@@ -25,6 +25,7 @@ from fl.uplink.grant import PowerControl
 from fl.uplink.ideal import IdealUplink
 from fl.uplink.symbol import SymbolUplink
 from fl.uplink.waveform.link import WaveformUplink
+from fl.uplink.waveform.recording import Recorder
 from fl.uplink.waveform.round import Stations
 
 DEFAULT_RICIAN_DB = 6.0
@@ -107,22 +108,10 @@ def _partition(config: Config, classes: np.ndarray) -> Partition:
     )
 
 
-def _uplink(config: Config, length: int) -> Uplink:
+def codec(config: Config, length: int) -> Codec:
+    """Return what turns updates of `length` entries into symbols and back."""
     uplink = config.uplink
-    k = count(uplink.sparsity, length)
-    if uplink.kind == "ideal":
-        return IdealUplink(k if uplink.ideal_top_k else length)
-    k_factor_db = DEFAULT_RICIAN_DB if uplink.fading.k_factor_db is None else uplink.fading.k_factor_db
-    fading = BlockFading(uplink.fading.kind, from_db(k_factor_db))
-    control = PowerControl(
-        rule=uplink.power_rule,
-        noise_var=1 / from_db(uplink.snr_db),
-        min_gain=uplink.min_gain,
-        min_headroom=from_db(uplink.min_headroom_db),
-        max_norm_ratio=uplink.max_norm_ratio,
-        mean_amplitude=fading.mean_amplitude,
-    )
-    codec = Codec(
+    return Codec(
         length=length,
         n_symbols=length if uplink.sensing == "identity" else count(uplink.measurements, length),
         sensing=uplink.sensing,
@@ -130,17 +119,62 @@ def _uplink(config: Config, length: int) -> Uplink:
         prior=uplink.prior,
         seed=config.seed,
     )
+
+
+def power_control(config: Config) -> PowerControl:
+    """Return the rule by which the server decides who sends, and how strongly."""
+    uplink = config.uplink
+    return PowerControl(
+        rule=uplink.power_rule,
+        noise_var=1 / from_db(uplink.snr_db),
+        min_gain=uplink.min_gain,
+        min_headroom=from_db(uplink.min_headroom_db),
+        max_norm_ratio=uplink.max_norm_ratio,
+        mean_amplitude=_fading(config).mean_amplitude,
+    )
+
+
+def _fading(config: Config) -> BlockFading:
+    fading = config.uplink.fading
+    k_factor_db = DEFAULT_RICIAN_DB if fading.k_factor_db is None else fading.k_factor_db
+    return BlockFading(fading.kind, from_db(k_factor_db))
+
+
+def _uplink(config: Config, length: int) -> Uplink:
+    uplink = config.uplink
+    k = count(uplink.sparsity, length)
+    if uplink.kind == "ideal":
+        return IdealUplink(k if uplink.ideal_top_k else length)
+    symbols, control = codec(config, length), power_control(config)
     if uplink.kind == "waveform":
-        return _waveform(config, codec, k, control)
-    return SymbolUplink(codec, k, control, fading, uplink.fading.blocks)
+        return WaveformUplink(symbols, k, control, stations(config))
+    return SymbolUplink(symbols, k, control, _fading(config), uplink.fading.blocks)
 
 
-def _waveform(config: Config, codec: Codec, kept: int, control: PowerControl) -> WaveformUplink:
+def stations(config: Config) -> Stations:
+    """Return the radios of a waveform run, and nothing that they remember yet."""
     air, snr = config.radio.loopback, from_db(config.uplink.snr_db)
     about = modem(config.waveform, air.carrier_hz)
     redraw = config.waveform.round_period_s if air.redraw else 0.0
     bench = loopback(air, about.sample_rate, about.level, snr, redraw, config.seed)
-    return WaveformUplink(codec, kept, control, Stations(about, bench.server, bench.radio_of))
+    return Stations(about, bench.server, bench.radio_of)
+
+
+def record_rounds(parts: Parts, folder: Path, every: int) -> None:
+    """Let the server keep in `folder` what it receives in every `every`-th round.
+
+    Raises:
+        ConfigError: the uplink has no radios.
+    """
+    if not isinstance(parts.uplink, WaveformUplink):
+        raise ConfigError(
+            [
+                f"uplink.kind: only rounds of waveform are received by a radio and can be recorded, got "
+                f"{parts.config.uplink.kind}; set uplink.kind = waveform, or record nothing"
+            ]
+        )
+    carrier = parts.uplink.stations.modem.carrier
+    parts.uplink.watch(Recorder(folder, every, dump(parts.config), carrier))
 
 
 def with_evaluation(parts: Parts, changed: dict[str, int]) -> Parts:

@@ -62,7 +62,7 @@ def _air(air: Loopback) -> Iterator[Conflict]:
 def _radio(config: "Config", about: Modem) -> Iterator[Conflict]:
     air, fs = config.radio.loopback, about.sample_rate
     try:
-        check_radio(about, math.ceil(air.timing_offset), air.timing_jitter, config.uplink.power_rule)
+        check_radio(about, math.ceil(air.timing_offset), air.timing_jitter)
     except ValueError as error:
         yield ("waveform", "radio.loopback.timing_offset", "radio.loopback.timing_jitter"), f"waveform: {error}"
     longest = float(profile(air.profile).delays.max()) * air.delay_spread_s * fs

@@ -42,9 +42,7 @@ class WaveformUplink:
 
     def __post_init__(self) -> None:
         server = self.stations.server
-        check_radio(
-            self.stations.modem, server.timing_uncertainty, server.timing_repeatability, self.power_control.rule
-        )
+        check_radio(self.stations.modem, server.timing_uncertainty, server.timing_repeatability)
 
     @property
     def n_symbols(self) -> int:

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from dsp.frame import Frame, payload_symbols
 from dsp.ofdm import Numerology
 
-MOST_JITTER = 0.05
-COHERENT = "inversion", "mmse"
+MOST_JITTER = 0.05  # samples rms: 7° at the edge of the default band
 
 
 @dataclass(frozen=True)
@@ -80,17 +79,16 @@ class Modem:
         )
 
 
-def check_radio(modem: Modem, uncertainty: int, repeatability: float, rule: str) -> None:
+def check_radio(modem: Modem, uncertainty: int, repeatability: float) -> None:
     """Check that a radio's timing suits the waveform.
 
     Args:
         modem: the waveform.
         uncertainty: samples by which a burst may leave early or late.
         repeatability: rms samples by which that changes between sounding and payload.
-        rule: of power control.
 
     Raises:
-        ValueError: the prefix does not cover the delays, or inversion would turn the payload's phase.
+        ValueError: the prefix does not cover the delays, or timing would turn the payload's phase.
     """
     numerology = modem.numerology
     late = numerology.window_lead
@@ -103,9 +101,9 @@ def check_radio(modem: Modem, uncertainty: int, repeatability: float, rule: str)
             f"waveform.cyclic_prefix >= {needed:.0f} and waveform.window_lead between {uncertainty} and "
             f"cyclic_prefix - {uncertainty + modem.delay_spread:.0f}"
         )
-    if repeatability > MOST_JITTER and rule in COHERENT:
+    if repeatability > MOST_JITTER:
         raise ValueError(
-            f"timing_repeatability must be at most {MOST_JITTER} samples for uplink.power_rule = {rule}, got "
-            f"{repeatability:g}: timing that changes after the sounding turns the phase that was inverted; keep the "
-            "streams running between sounding and payload, use hardware triggers, or lower the sample rate"
+            f"timing_repeatability must be at most {MOST_JITTER} samples, got {repeatability:g}: timing that changes "
+            "after the sounding turns the phase that was inverted; keep the streams running between sounding and "
+            "payload, use hardware triggers, or lower the sample rate"
         )
