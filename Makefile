@@ -35,6 +35,8 @@ nightly: setup
 	$(BIN)/airmeta bench oamp --seeds 20
 	$(BIN)/airmeta bench local
 	$(BIN)/airmeta bench round experiments/quickstart.toml
+	$(BIN)/airmeta bench waveform
+	$(BIN)/airmeta bench air
 
 clean:
 	rm -rf $(VENV) docs/_build *.egg-info
