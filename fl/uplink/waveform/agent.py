@@ -196,9 +196,18 @@ def on_air_together(
     count = waves.shape[-1] + 2
     moved = resample(waves, ratio, delay, count) if (np.abs(ratio - 1).any() or delay.any()) else _padded(waves, 2)
     frequency = np.array([follower.cfo for follower in followers]) / modem.sample_rate
-    turned = np.mod(frequency * (firsts - [follower.turned_from for follower in followers]), 1.0)
-    phase = turned[:, None] + frequency[:, None] * np.arange(count)
-    return moved * np.exp(2j * np.pi * phase).astype(np.complex64), firsts.astype(int).tolist()
+    before = np.mod(frequency * (firsts - [follower.turned_from for follower in followers]), 1.0)
+    return turn(moved, before[:, None] + frequency[:, None] * np.arange(count)), firsts.astype(int).tolist()
+
+
+def turn(samples: np.ndarray, cycles: np.ndarray) -> np.ndarray:
+    """Return samples·e^{j2π·cycles}, complex64."""
+    angle = (2 * np.pi * (cycles - np.floor(cycles))).astype(np.float32)
+    turned = np.empty(angle.shape, np.complex64)
+    np.cos(angle, out=turned.real)
+    np.sin(angle, out=turned.imag)
+    turned *= samples
+    return turned
 
 
 def _padded(waves: np.ndarray, count: int) -> np.ndarray:

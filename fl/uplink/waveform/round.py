@@ -230,8 +230,8 @@ class Round:
         self.corrections[agent] = found
         self.stations.tracks[agent] = _absolute(found.track, follower.cfo)
         server = self.start + (first + np.arange(samples.size) - follower.clock.own) * (1 + follower.clock.offset)
-        phase = found.phase + 2 * np.pi * found.frequency / self.modem.sample_rate * (server - found.at)
-        return (samples * np.exp(-1j * phase)).astype(np.complex64)
+        cycles = found.phase / (2 * np.pi) + found.frequency / self.modem.sample_rate * (server - found.at)
+        return agent_side.turn(samples, -cycles)
 
     def _listen(self, agent: int, at: int) -> tuple[Reference, int]:
         """Return the marker that leaves the server at index `at`, and that index."""
