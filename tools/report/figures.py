@@ -3,14 +3,17 @@
 from collections.abc import Sequence
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from dsp.metrics import db
 from tools.report.series import RunSeries
 
 COLOURS = ("#2a6f97", "#d1603d", "#4f772d", "#7b4b94", "#b08900", "#6c757d")
 SIZE = 5.4, 3.3
+NAMED_AGENTS = 20  # more than these get no legend
 
 
 def colour(index: int) -> str:
@@ -23,6 +26,8 @@ def axes(xlabel: str, ylabel: str) -> tuple[Figure, Axes]:
     figure = Figure(figsize=SIZE, layout="constrained")
     axis = figure.subplots()
     axis.set_xlabel(xlabel)
+    if xlabel == "round":
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     axis.set_ylabel(ylabel)
     axis.spines[["top", "right"]].set_visible(False)
     axis.grid(color="#e6e6e6", linewidth=0.7)
@@ -37,7 +42,7 @@ def training_loss(runs: Sequence[RunSeries]) -> Figure:
         loss = run.values("train_loss")
         axis.plot(run.rounds, loss, color=colour(index), alpha=0.25, linewidth=0.8)
         axis.plot(run.rounds, running_mean(loss), color=colour(index), label=run.name)
-    return _legend(figure, axis)
+    return legend(figure, axis)
 
 
 def accuracy(runs: Sequence[RunSeries], uses: bool) -> Figure:
@@ -50,7 +55,7 @@ def accuracy(runs: Sequence[RunSeries], uses: bool) -> Figure:
         _band(axis, where, run, ("new_agent_accuracy", "new_agent_interval"), index, "-", f"{run.name}, new agents")
         _band(axis, where, run, ("train_agent_accuracy", "train_agent_interval"), index, "--", f"{run.name}, training")
     axis.set_ylim(top=1.0)
-    return _legend(figure, axis)
+    return legend(figure, axis)
 
 
 def generalisation_gap(runs: Sequence[RunSeries]) -> Figure:
@@ -65,7 +70,7 @@ def generalisation_gap(runs: Sequence[RunSeries]) -> Figure:
         heldout = _evaluated(run, "heldout_loss")
         if np.isfinite(heldout).any():
             axis.plot(where, heldout - seen, "s:", color=colour(index), label=f"{run.name}, held-out images")
-    return _legend(figure, axis)
+    return legend(figure, axis)
 
 
 def accuracy_by_step(runs: Sequence[RunSeries]) -> Figure:
@@ -79,7 +84,7 @@ def accuracy_by_step(runs: Sequence[RunSeries]) -> Figure:
             axis.fill_between(steps, low, high, color=colour(index), alpha=0.2, linewidth=0)
             axis.plot(steps, last["accuracy_by_step"], "o-", color=colour(index), label=run.name)
             axis.set_xticks(steps)
-    return _legend(figure, axis)
+    return legend(figure, axis)
 
 
 def recovery_error(runs: Sequence[RunSeries]) -> Figure:
@@ -91,7 +96,7 @@ def recovery_error(runs: Sequence[RunSeries]) -> Figure:
                 run.rounds, run.values("oracle_nmse_db"), color=colour(index), linewidth=1, label=f"{run.name}, oracle"
             )
             axis.plot(run.rounds, run.values("predicted_nmse_db"), "k:", linewidth=0.9, label=f"{run.name}, predicted")
-    return _legend(figure, axis)
+    return legend(figure, axis)
 
 
 def power(runs: Sequence[RunSeries]) -> Figure:
@@ -103,7 +108,7 @@ def power(runs: Sequence[RunSeries]) -> Figure:
             scale = run.values("common_scale")
             axis.plot(run.rounds, db(scale), color=colour(index), linewidth=1, label=f"{run.name}, ρ/P")
             axis.plot(run.rounds, db(np.array(most)), "--", color=colour(index), label=f"{run.name}, max|x|²/P")
-    return _legend(figure, axis)
+    return legend(figure, axis)
 
 
 def agents_heard(runs: Sequence[RunSeries]) -> Figure:
@@ -113,7 +118,7 @@ def agents_heard(runs: Sequence[RunSeries]) -> Figure:
         heard = [len(record["agents_heard"]) for record in run.records]
         axis.step(run.rounds, heard, where="mid", color=colour(index), linewidth=1, label=run.name)
     axis.set_ylim(bottom=0)
-    return _legend(figure, axis)
+    return legend(figure, axis)
 
 
 def support(runs: Sequence[RunSeries]) -> Figure:
@@ -125,7 +130,7 @@ def support(runs: Sequence[RunSeries]) -> Figure:
             limit = 2 * run.config.uplink.measurements
     axis.axhline(min(limit, 1.0), color="#999999", linewidth=0.8, linestyle="--", label="2M/d")
     axis.set_ylim(0, 1)
-    return _legend(figure, axis)
+    return legend(figure, axis)
 
 
 def sample_tasks(run: RunSeries) -> Figure:
@@ -185,7 +190,21 @@ def _image(axis: Axes, image: np.ndarray, frame: str | None) -> None:
         spine.set_linewidth(1.6)
 
 
-def _legend(figure: Figure, axis: Axes) -> Figure:
+def legend(figure: Figure, axis: Axes) -> Figure:
+    """Return the figure with a legend, if anything in it has a name."""
     if axis.get_legend_handles_labels()[0]:
         axis.legend(fontsize=7, frameon=False)
+    return figure
+
+
+def shade(count: int, agent: int) -> str | tuple[float, ...]:
+    """Return the colour of one of `count` agents, the same in every figure of a run."""
+    return COLOURS[agent] if count <= len(COLOURS) else colormaps["viridis"](0.93 * agent / (count - 1))
+
+
+def agent_legend(figure: Figure, axis: Axes, agents: int) -> Figure:
+    """Return the figure with the ids of the agents beside it; more than fit get none."""
+    if agents <= NAMED_AGENTS:
+        figure.legend(*axis.get_legend_handles_labels(), loc="outside right upper", fontsize=6.5, frameon=False,
+                      title="agent", title_fontsize=7)  # fmt: skip
     return figure

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from fl.config import differences
 from fl.files import write_text
-from tools.report import figures
+from tools.report import figures, waveform
 from tools.report.series import RunSeries, load_run
 
 STYLE = """
@@ -23,6 +23,8 @@ th { font-weight: 600; white-space: nowrap }
 .grid { display: grid; grid-template-columns: repeat(auto-fit, minmax(480px, 1fr)); gap: .5rem 1.5rem }
 figure { margin: 0 }
 figcaption { color: #555; font-size: .85rem; margin: 0 .5rem 1rem } svg { width: 100%; height: auto }
+.wide { grid-column: 1 / -1 }
+.part { font-size: 1.3rem; margin-top: 3rem }
 .key { display: inline-block; width: .8em; height: .8em; border-radius: 2px; margin-right: .4em }
 .note { color: #555; max-width: 60em }
 """
@@ -55,6 +57,7 @@ def page(runs: Sequence[RunSeries]) -> str:
         '<div class="grid">',
         *_drawings(runs),
         "</div>",
+        *(_on_air(run) for run in runs if run.is_waveform),
         *(_tasks(run) for run in runs if run.samples is not None),
         "<h2>How to read this</h2>",
         *(f'<p class="note">{note}</p>' for note in NOTES),
@@ -112,11 +115,18 @@ def _drawings(runs: Sequence[RunSeries]) -> list[str]:
             lambda: figures.support(runs),
         ),
     ]
-    return [
-        f"<figure><h2>{name}</h2>{svg(draw())}<figcaption>{html.escape(caption)}</figcaption></figure>"
-        for show, name, caption, draw in wanted
-        if show
-    ]
+    return [_card(name, caption, draw()) for show, name, caption, draw in wanted if show]
+
+
+def _on_air(run: RunSeries) -> str:
+    cards = "".join(_card(card.name, card.caption, card.draw(), card.wide) for card in waveform.cards(run))
+    heading = f'<h2 class="part">{html.escape(run.name)}: on the air</h2>'
+    return f'{heading}<p class="note">{html.escape(waveform.summary(run))}</p><div class="grid">{cards}</div>'
+
+
+def _card(name: str, caption: str, figure: Figure, wide: bool = False) -> str:
+    kind = ' class="wide"' if wide else ""
+    return f"<figure{kind}><h2>{name}</h2>{svg(figure)}<figcaption>{html.escape(caption)}</figcaption></figure>"
 
 
 def svg(figure: Figure) -> str:
