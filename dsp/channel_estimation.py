@@ -110,6 +110,20 @@ def smooth(
     return channel, float(error_var * shrink.sum() / least_squares.size), start
 
 
+def strongest_delay(channel: np.ndarray, numerology: Numerology) -> float:
+    """Return the delay of the largest |Σ_k H[k]·e^{j2πkτ/N}| in samples, to a quarter of one, in [−N/2, N/2).
+
+    Args:
+        channel: H, shape (2K,).
+        numerology: the grid's numbers.
+    """
+    fine = 4 * numerology.n_fft
+    response = np.zeros(fine, complex)
+    response[numerology.subcarriers % fine] = channel
+    place = int(np.argmax(np.abs(np.fft.ifft(response))))
+    return (place - fine if place >= fine // 2 else place) / 4
+
+
 def _first_delay(channel: np.ndarray, numerology: Numerology, spread: float) -> float:
     """Return where the window of `spread` samples with most energy begins, in half samples, in [−N/2, N/2)."""
     n = numerology.n_fft

@@ -173,11 +173,23 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Config:
         ConfigError: everything that is wrong, at once.
     """
     try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+        return parse(path.read_text(encoding="utf-8"), overrides, str(path))
     except OSError as error:
         raise ConfigError([f"{path}: cannot be read ({error.strerror}); give the path of a TOML file"]) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
         raise ConfigError([f"{path}: not a TOML file: {error}"]) from error
+
+
+def parse(text: str, overrides: Sequence[str] = (), name: str = "configuration") -> Config:
+    """Return the configuration of a TOML text with `key=value` overrides applied.
+
+    Raises:
+        ConfigError: everything that is wrong, at once.
+    """
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError([f"{name}: not a TOML file: {error}"]) from error
     problems = [problem for item in overrides if (problem := _override(raw, item))]
     return check(raw, problems)
 

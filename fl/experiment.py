@@ -28,7 +28,7 @@ from fl.history import History
 from fl.residuals import ResidualStore
 from fl.round import run_round
 from fl.server import ServerState
-from fl.setup import Parts, assemble
+from fl.setup import Parts, assemble, record_rounds
 from fl.tasks import Sample, evaluate
 from fl.uplink.waveform.snapshot import watch
 
@@ -75,6 +75,11 @@ class RunFolder:
         """What the report draws of the last round on the air that was evaluated."""
         return self.path / "waveform.npz"
 
+    @property
+    def recordings(self) -> Path:
+        """What the server received in some rounds."""
+        return self.path / "recordings"
+
     def load_config(self) -> Config:
         """Return the configuration of the run.
 
@@ -86,7 +91,9 @@ class RunFolder:
         return configuration.load(self.config)
 
 
-def run(config: Config, folder: RunFolder, cache: Path, *, resume: bool, observe: Observer) -> bool:
+def run(
+    config: Config, folder: RunFolder, cache: Path, *, resume: bool, observe: Observer, record_every: int | None = None
+) -> bool:
     """Run the rounds that are left and return whether all are done; False: the observer stopped it.
 
     Args:
@@ -95,13 +102,18 @@ def run(config: Config, folder: RunFolder, cache: Path, *, resume: bool, observe
         cache: folder of the data caches.
         resume: go on from the last checkpoint, if there is one.
         observe: called after every round.
+        record_every: keep what the server receives in every such round; None: keep nothing.
 
     Raises:
+        ConfigError: there are no radios whose reception could be kept.
+        RecordingError: a recording cannot be written.
         RunError: the folder holds another run, or cannot be written.
         DataError, CheckpointError, HistoryError, ResidualError: as their names say.
     """
     torch.set_num_threads(config.run.threads)
     parts = assemble(config, cache)
+    if record_every is not None:
+        record_rounds(parts, folder.recordings, record_every)
     try:
         return _run(parts, folder, resume, observe)
     except OSError as error:

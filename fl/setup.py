@@ -152,7 +152,13 @@ def _uplink(config: Config, length: int) -> Uplink:
 
 
 def stations(config: Config) -> Stations:
-    """Return the radios of a waveform run, and nothing that they remember yet."""
+    """Return the radios of a waveform run, and nothing that they remember yet.
+
+    Raises:
+        ConfigError: the uplink has no radios.
+    """
+    if config.uplink.kind != "waveform":
+        raise _without_radios(config)
     air, snr = config.radio.loopback, from_db(config.uplink.snr_db)
     about = modem(config.waveform, air.carrier_hz)
     redraw = config.waveform.round_period_s if air.redraw else 0.0
@@ -167,14 +173,14 @@ def record_rounds(parts: Parts, folder: Path, every: int) -> None:
         ConfigError: the uplink has no radios.
     """
     if not isinstance(parts.uplink, WaveformUplink):
-        raise ConfigError(
-            [
-                f"uplink.kind: only rounds of waveform are received by a radio and can be recorded, got "
-                f"{parts.config.uplink.kind}; set uplink.kind = waveform, or record nothing"
-            ]
-        )
+        raise _without_radios(parts.config)
     carrier = parts.uplink.stations.modem.carrier
-    parts.uplink.watch(Recorder(folder, every, dump(parts.config), carrier))
+    parts.uplink.observe = Recorder(folder, every, dump(parts.config), carrier)
+
+
+def _without_radios(config: Config) -> ConfigError:
+    kind = config.uplink.kind
+    return ConfigError([f"uplink.kind: only waveform goes through radios, got {kind}; set uplink.kind = waveform"])
 
 
 def with_evaluation(parts: Parts, changed: dict[str, int]) -> Parts:

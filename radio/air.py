@@ -9,8 +9,9 @@ order: the samples are the same, because blocks, noise and wander are tied to ab
 heard before its first sample or after a cut (there, the interpolator's ringing and the echoes of at most 64 samples
 are cut off as well).
 
-A block of 896 samples is shifted, filtered and dispersed in frequency; the clock's drift inside it is the first term of
-a Taylor series (error below −80 dB for ±40 ppm in 80 % of the band). Channels are constant over a block.
+A block of 896 samples is shifted, filtered and dispersed in frequency; the clock's drift inside it, e^{jωδ}, is the
+straight line in δ that is nearest in the mean square. For two clocks 40 ppm apart and a signal in 80 % of the band, the
+error is −77 dB, and 12 dB less with each halving. Channels are constant over a block.
 """
 
 from collections.abc import Callable
@@ -33,6 +34,7 @@ RAMP = 32  # samples between two points of a phase path
 NOISE_CHUNK = 4096
 CUTOFF, KAISER_BETA, KERNEL = 0.9, 9.5, 32
 LONGEST_DELAY = LEFT - KERNEL
+ROUNDING = 1e-6  # samples that an instant may lose on its way from one counter to another
 
 
 @dataclass(frozen=True)
@@ -155,13 +157,13 @@ class Air:
         """
         burst, about = check_burst(samples), self.unit_of(unit)
         number = self._sent[unit] = self._sent.get(unit, -1) + 1
-        jitter = about.timing_jitter * self._rng(unit, 3, at).standard_normal() if about.timing_jitter else 0.0
+        jitter = about.timing_jitter * self._rng(unit, 3, at % 2**64).standard_normal() if about.timing_jitter else 0.0
         first = at + about.timing_offset + jitter
         early = self.frontier - float(about.time(first))
-        if early > 0:
+        if early > ROUNDING:
             raise LateError(
                 f"burst {number} of unit {unit} would leave {early:.0f} samples before what has been heard already; "
-                f"hand it over earlier, or start it at {int(np.ceil(at + early)) + 1}"
+                f"hand it over earlier, or start it at {int(np.ceil(at + early * about.rate)) + 1}"
             )
         begin = float(about.time(first - KERNEL))
         end = float(about.time(first + burst.size + LEFT))
@@ -196,7 +198,7 @@ class Air:
         self._bursts = [
             replace(burst, until=min(burst.until, now - burst.first)) if burst.unit == unit else burst
             for burst in self._bursts
-            if burst.unit != unit or burst.first < now
+            if burst.unit != unit or burst.first < now - ROUNDING
         ]
 
     def oracle_signal(self, unit: int, count: int, at: int, sender: int | None = None) -> np.ndarray:
@@ -270,7 +272,7 @@ class Air:
         return start.astype(np.float32), (step / RAMP).astype(np.float32)
 
     def _noise(self, unit: int, count: int, at: int) -> np.ndarray:
-        """Return noise of a unit from an index on, by Box and Muller's method from 64 bits a sample (|n| < 6.7 σ).
+        """Return noise of a unit from an index on, by Box and Muller's method from 64 bits a sample (|n| < 4.9 σ).
 
         n = √(−σ²·ln u)·e^{2πjv},   u, v uniform in (0, 1], [0, 1]
         """
@@ -304,15 +306,16 @@ def _move(samples: np.ndarray, delays: np.ndarray, passage: Passage, batch: slic
         return frames[:, LEFT:-RIGHT] * gains.sum(1, keepdims=True).astype(np.complex64)
     response = _ramp(shift)
     response *= _channel(delays, gains)
+    level, slope, centred = _line(passage.drift)
+    response *= level
     spectrum = fft.fft(frames, axis=-1, overwrite_x=True)
     spectrum *= response
     moved = fft.ifft(spectrum, axis=-1)[:, LEFT:-RIGHT]
     if passage.drift != 0:
-        derivative, centred = _taylor(passage.drift)
-        spectrum *= derivative
-        slope = fft.ifft(spectrum, axis=-1, overwrite_x=True)[:, LEFT:-RIGHT]
-        slope *= centred
-        moved += slope
+        spectrum *= slope
+        rise = fft.ifft(spectrum, axis=-1, overwrite_x=True)[:, LEFT:-RIGHT]
+        rise *= centred
+        moved += rise
     return moved
 
 
@@ -335,7 +338,7 @@ def _gate(moved: np.ndarray, until: float, passage: Passage, batch: slice) -> No
     whole, shift = passage.whole[batch], passage.shift[batch]
     for row in np.flatnonzero((whole <= 1) | (whole + (BLOCK + 1) >= until)).tolist():
         place = whole[row] + (shift[row] + MIDDLE) + (1 + passage.drift) * (np.arange(BLOCK) - MIDDLE)
-        moved[row, (place < 0) | (place >= until)] = 0
+        moved[row, (place < -ROUNDING) | (place >= until - ROUNDING)] = 0
 
 
 def _turn(start: np.ndarray, step: np.ndarray) -> np.ndarray:
@@ -360,20 +363,30 @@ def _ramp(shift: np.ndarray) -> np.ndarray:
 def _channel(delays: np.ndarray, gains: np.ndarray) -> np.ndarray:
     """Return W(ω)·Σ_l h_l·e^{−jωτ_l} of each block, shape (blocks, LENGTH)."""
     # One product a block: the sums of one product for all would depend on their number, and the samples on the split.
-    return (gains.astype(np.complex64)[:, None, :] @ _steering(delays.tobytes()))[:, 0]
+    # And a part of the bins at a time: from 4,096 entries on OpenBLAS wakes its threads, which on a busy machine wait
+    # for one another a whole time slice, 8 ms in place of 10 µs.
+    return (gains.astype(np.complex64)[:, None, None, :] @ _steering(delays.tobytes())).reshape(len(gains), LENGTH)
 
 
 @lru_cache(maxsize=16)
 def _steering(delays: bytes) -> np.ndarray:
-    """Return W(ω)·e^{−jωτ_l}, shape (L, LENGTH)."""
+    """Return W(ω)·e^{−jωτ_l}, by parts of the bins with less than 4,096 entries, shape (parts, L, LENGTH/parts)."""
     omega, window = _bins()
-    return (window * np.exp(-1j * np.multiply.outer(np.frombuffer(delays), omega))).astype(np.complex64)
+    steering = window * np.exp(-1j * np.multiply.outer(np.frombuffer(delays), omega))
+    parts = 1 << (len(steering) * LENGTH // 4096).bit_length()
+    return np.stack(np.split(steering, parts, axis=1)).astype(np.complex64)
 
 
 @lru_cache(maxsize=256)
-def _taylor(drift: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return jω·drift of each bin, (LENGTH,), and the distance of each sample from its block's middle, (BLOCK,)."""
-    return (1j * drift * _bins()[0]).astype(np.complex64), (np.arange(BLOCK) - MIDDLE).astype(np.complex64)
+def _line(drift: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return a and jb/a of each bin, (LENGTH,), and the distance c of each sample from its block's middle, (BLOCK,).
+
+    e^{jωδc} ≈ a + jbc,   a = 1 − x²/6,   b = ωδ·(1 − x²/10),   x = ωδ·BLOCK/2,   δ the drift
+    """
+    omega = drift * _bins()[0]
+    square = (omega * (BLOCK / 2)) ** 2
+    level, slope = 1 - square / 6, 1j * omega * (1 + square / 15)
+    return level.astype(np.float32), slope.astype(np.complex64), (np.arange(BLOCK) - MIDDLE).astype(np.complex64)
 
 
 @lru_cache(maxsize=1)

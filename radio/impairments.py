@@ -101,6 +101,8 @@ def quantise(x: np.ndarray, bits: int | None) -> tuple[np.ndarray, int]:
     _check_samples(x)
     parts = np.ascontiguousarray(x).view(np.float32).reshape(*x.shape, 2)
     if bits is None:
+        if not parts.size or (parts.min() >= -1 and parts.max() <= 1):
+            return x, 0
         return x, int((np.abs(parts) > 1).any(-1).sum())
     if bits not in range(MIN_BITS, MAX_BITS + 1):
         raise ValueError(f"bits must be {MIN_BITS} to {MAX_BITS}, got {bits}; set None for ideal converters")

@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from radio.air import Air
-from radio.base import RadioError, Samples, check_burst
+from radio.air import ROUNDING, Air
+from radio.base import LateError, RadioError, Samples, check_burst
 
 
 @dataclass
@@ -34,7 +34,7 @@ class LoopbackRadio:
 
     def now(self) -> int:
         """Return the index of the next sample that nobody has heard yet."""
-        return int(np.ceil(self.air.unit_of(self.unit).index(self.air.frontier)))
+        return int(np.ceil(self.air.unit_of(self.unit).index(self.air.frontier) - ROUNDING))
 
     def receive(self, count: int, at: int) -> Samples:
         """Return `count` samples from index `at` on.
@@ -55,9 +55,14 @@ class LoopbackRadio:
             RadioError: this radio is closed.
         """
         self._check_open()
-        check_burst(samples)
+        burst, first = check_burst(samples), self.now() + self.lead_time
+        if at < first:
+            raise LateError(
+                f"samples for index {at} come {first - at} samples too late, radio {self.unit} can send from {first} "
+                f"on; hand them over {self.lead_time} samples ahead of now(), or start them at {first}"
+            )
         if not self.muted:
-            self.air.transmit(self.unit, samples, at)
+            self.air.transmit(self.unit, burst, at)
 
     def mute(self) -> None:
         """Send nothing until `unmute`; bursts that have not begun are withdrawn, one under way is cut off."""

@@ -13,7 +13,14 @@ ALLOWED = {
     "fl": {"fl", "dsp", "radio", "calibration"},
     "tools": {"tools", "fl", "dsp", "radio", "calibration"},
 }
-ONLY_IN = {"torch": {"fl", "tools"}, "click": {"tools"}, "zmq": {"fl", "radio"}, "adi": set(), "uhd": set()}
+ONLY_IN = {
+    "torch": {"fl", "tools"},
+    "click": {"tools"},
+    "zmq": {"fl", "radio"},
+    "adi": set(),
+    "uhd": set(),
+    "gnuradio": {"tools"},
+}
 MODULES = [path.relative_to(ROOT) for package in ALLOWED for path in sorted((ROOT / package).rglob("*.py"))]
 
 

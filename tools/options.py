@@ -33,11 +33,12 @@ def readable_errors() -> Iterator[None]:
     from fl.experiment import RunError
     from fl.history import HistoryError
     from fl.residuals import ResidualError
+    from radio.base import RadioError
 
     try:
         yield
     except ConfigError as error:
         lines = "\n".join(f"  {problem}" for problem in error.problems)
         raise click.ClickException(f"the configuration has {len(error.problems)} problem(s):\n{lines}") from error
-    except (DataError, RunError, CheckpointError, HistoryError, ResidualError) as error:
+    except (DataError, RunError, CheckpointError, HistoryError, ResidualError, RadioError) as error:
         raise click.ClickException(str(error)) from error

@@ -21,10 +21,21 @@ from tools.paths import default_run_folder
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the run; default runs/NAME-DATE-TIME.")
 @click.option("--resume", is_flag=True, help="Go on from the last checkpoint in --out.")
 @click.option("--dry-run", is_flag=True, help="Check everything and say what would run; draws nothing, writes nothing.")
+@click.option(
+    "--record",
+    "record_every",
+    metavar="[N]",
+    is_flag=False,
+    flag_value=1,
+    type=click.IntRange(min=1),
+    help="Keep what the server receives in every round, or every Nth, in recordings/ of the run's folder.",
+)
 @click.option("--quiet", is_flag=True, help="No progress, only the result.")
 @json_option
 @cache_option
-def command(config: Path, overrides: tuple[str, ...], out: Path | None, cache: Path, **flags: bool) -> None:
+def command(
+    config: Path, overrides: tuple[str, ...], out: Path | None, record_every: int | None, cache: Path, **flags: bool
+) -> None:
     """Train over the air and show the result on new agents.
 
     Writes the run's folder: configuration, history, checkpoint, report.html.
@@ -34,6 +45,7 @@ def command(config: Path, overrides: tuple[str, ...], out: Path | None, cache: P
         airmeta run experiments/quickstart.toml --out runs/first
         airmeta run experiments/quickstart.toml --set uplink.kind=ideal --out runs/ideal
         airmeta run experiments/quickstart.toml --out runs/first --resume
+        airmeta run experiments/quickstart.toml --set uplink.kind=waveform --record 10
     """
     from fl.config import load
 
@@ -43,17 +55,18 @@ def command(config: Path, overrides: tuple[str, ...], out: Path | None, cache: P
             raise click.UsageError("--resume needs --out, the folder of the run to go on with")
         folder = out or default_run_folder(config)
         if flags["dry_run"]:
-            _describe(experiment, folder, cache, flags["as_json"])
+            _describe(experiment, folder, cache, record_every, flags["as_json"])
             return
-        done = _train(experiment, folder, cache, flags)
+        done = _train(experiment, folder, cache, record_every, flags)
         if not done:
             again = ["airmeta", "run", str(config), *(f"--set={item}" for item in overrides), "--out", str(folder)]
+            again += [] if record_every is None else ["--record", str(record_every)]
             click.echo(f"Stopped after a whole round. Go on with: {shlex.join([*again, '--resume'])}", err=True)
             raise SystemExit(130)
         _conclude(folder, flags["as_json"])
 
 
-def _train(experiment: Any, folder: Path, cache: Path, flags: dict[str, bool]) -> bool:
+def _train(experiment: Any, folder: Path, cache: Path, record_every: int | None, flags: dict[str, bool]) -> bool:
     from fl.experiment import RunFolder, run
     from tools.progress import JsonLines, Live, Silent
 
@@ -64,7 +77,8 @@ def _train(experiment: Any, folder: Path, cache: Path, flags: dict[str, bool]) -
             shown.round(record)
             return bool(interrupted)
 
-        return run(experiment, RunFolder(folder), cache, resume=flags["resume"], observe=observe)
+        kept = RunFolder(folder)
+        return run(experiment, kept, cache, resume=flags["resume"], observe=observe, record_every=record_every)
 
 
 @contextmanager
@@ -108,10 +122,12 @@ def _conclude(folder: Path, as_json: bool) -> None:
     click.echo(f"Report: {report}")
 
 
-def _describe(experiment: Any, folder: Path, cache: Path, as_json: bool) -> None:
-    from fl.setup import assemble
+def _describe(experiment: Any, folder: Path, cache: Path, record_every: int | None, as_json: bool) -> None:
+    from fl.setup import assemble, record_rounds
 
     parts = assemble(experiment, cache)
+    if record_every is not None:
+        record_rounds(parts, folder, record_every)
     kept = parts.uplink.kept_entries
     about = {
         "out": str(folder),

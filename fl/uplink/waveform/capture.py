@@ -24,6 +24,7 @@ class Capture:
         granted: the decision in force; None when the round failed before.
         payload: what the server made of it; None when the round failed before.
         oracle_sum: Σ c_i·s_i over the agents heard, shape (M,), which only a simulation knows.
+        estimate: of Σ g_i, shape (d,); None when the round failed before.
     """
 
     round_index: int
@@ -36,3 +37,4 @@ class Capture:
     granted: Granted | None = None
     payload: Payload | None = None
     oracle_sum: np.ndarray | None = None
+    estimate: np.ndarray | None = None

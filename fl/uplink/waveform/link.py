@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from array_api_compat import to_device
 
+from dsp.channel_estimation import strongest_delay
 from dsp.metrics import db, nmse_db
 from dsp.phase_tracking import Track
 from fl.uplink.base import Delivery, Offer
@@ -55,7 +56,7 @@ class WaveformUplink:
         symbols = self.codec.sensing_of(round_index).forward(offer.kept)
         plain = np.asarray(to_device(symbols, "cpu"))
         links: dict[int, Link] = {}
-        granted = payload = wanted = None
+        granted = payload = wanted = estimate = None
         try:
             on_air.call()
             links = on_air.sound()
@@ -69,6 +70,7 @@ class WaveformUplink:
             recovery = self.codec.recover(
                 like(symbols, payload.scaled), real_like(symbols, payload.noise_var), round_index
             )
+            estimate = np.asarray(to_device(recovery.estimate, "cpu"))
             active = _active(on_air, granted)
             return Delivery(
                 total=recovery.estimate,
@@ -96,7 +98,7 @@ class WaveformUplink:
         finally:
             if self.observe is not None:
                 heard = on_air.agents, on_air.start, on_air.frame, on_air.places, tuple(on_air.segments)
-                self.observe(Capture(round_index, *heard, links, granted, payload, wanted))
+                self.observe(Capture(round_index, *heard, links, granted, payload, wanted, estimate))
 
     def _nothing(self, on_air: Round, excluded: dict[int, str], failure: str | None) -> Delivery:
         """Return a round in which nothing was delivered: nobody fit to send, or not received."""
@@ -163,7 +165,7 @@ def _agent(on_air: Round, row: int, link: Link, sent: Sent, payload: Payload) ->
         "cfo_hz": on_air.followers[agent].cfo,
         "residual_hz": link.residual.frequency,
         "channel_db": float(db(float(np.mean(np.abs(link.channel) ** 2)))),
-        "delay_samples": link.delay,
+        "delay_samples": strongest_delay(link.channel, on_air.modem.numerology),
         "papr_db": sent.papr_db.get(agent),
     }
     if correction is not None and correction.innovation is not None:

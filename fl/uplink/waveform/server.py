@@ -28,7 +28,7 @@ class Link:
     Args:
         channel: H, phase as at `sounded_at`, shape (2K,).
         noise_var: σ² of an element, in units of P.
-        delay: of the first path in samples.
+        delay: at which the window with most of its energy begins, in samples.
         sounded_at: index of the middle of the last slot.
         residual: frequency left after the agent's own correction, at `sounded_at`.
     """

@@ -1,0 +1,116 @@
+"""Whether radios can do a round: one beacon, one set of soundings, and what each says of an agent. No payload."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from dsp.channel_estimation import strongest_delay
+from dsp.metrics import db
+from fl.uplink.grant import PowerControl
+from fl.uplink.waveform.round import Round, Stations
+from fl.uplink.waveform.server import Link
+from fl.uplink.waveform.settings import Modem
+from radio.base import RadioError
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a probe says of an agent; None where it did not get so far.
+
+    Args:
+        agent: id.
+        verdict: "good", "no beacon", "silent", "prefix too short" or "too weak".
+        reason: of a verdict that is not good, and what to change.
+        cfo_hz: of the server's carrier as the agent receives it.
+        cfo_ppm: the same over the carrier.
+        delay_samples: of the strongest path of its sounding, against the server's clock.
+        channel_db: mean |H|² over the subcarriers.
+        snr_db: the same over the noise of a resource element.
+        residual_hz: of its carrier at the server, after its own correction.
+    """
+
+    agent: int
+    verdict: str
+    reason: str = ""
+    cfo_hz: float | None = None
+    cfo_ppm: float | None = None
+    delay_samples: float | None = None
+    channel_db: float | None = None
+    snr_db: float | None = None
+    residual_hz: float | None = None
+
+    @property
+    def was_heard(self) -> bool:
+        """Whether beacon and sounding arrived."""
+        return self.snr_db is not None
+
+
+def probe(
+    stations: Stations, agents: tuple[int, ...], control: PowerControl, seed: int, round_index: int = 0
+) -> list[Finding]:
+    """Return what the server finds out about agents in one round that ends after the soundings.
+
+    Args:
+        stations: radios and memory.
+        agents: ids, no more than fit a round.
+        control: the rule by which they would be granted a payload, all with the same update.
+        seed: of the run.
+        round_index: when: beacons of two rounds are a period apart.
+    """
+    on_air = Round(stations, agents, 1, round_index, seed)
+    links: dict[int, Link] = {}
+    failure = ""
+    try:
+        on_air.call()
+        links = on_air.sound()
+    except RadioError as error:
+        failure = f"{type(error).__name__}: {error}"
+    refused = on_air.grant(control, np.ones(len(agents)), links).grant.excluded if links else on_air.excluded
+    return [_finding(on_air, agent, links.get(agent), refused.get(agent, failure)) for agent in agents]
+
+
+def _finding(on_air: Round, agent: int, link: Link | None, reason: str) -> Finding:
+    if agent not in on_air.followers:
+        return Finding(agent, "no beacon", reason)
+    cfo = on_air.followers[agent].cfo
+    found = Finding(agent, "silent", reason, cfo, 1e6 * cfo / on_air.modem.carrier)
+    if link is None:
+        return found
+    gain, delay = float(np.mean(np.abs(link.channel) ** 2)), strongest_delay(link.channel, on_air.modem.numerology)
+    found = replace(
+        found,
+        delay_samples=delay,
+        channel_db=float(db(gain)),
+        snr_db=float(db(gain / max(link.noise_var, 1e-30))),
+        residual_hz=link.residual.frequency,
+    )
+    outside = outside_prefix(delay, link.delay + on_air.modem.delay_spread, on_air.modem)
+    if outside is not None:
+        return replace(found, verdict="prefix too short", reason=outside)
+    if reason:
+        remedy = "; bring it nearer, raise a gain or waveform.level_dbfs, or lower uplink.min_headroom_db"
+        return replace(found, verdict="too weak", reason=reason + remedy)
+    return replace(found, verdict="good")
+
+
+def outside_prefix(strongest: float, end: float, modem: Modem) -> str | None:
+    """Return why symbols of a channel would run into one another; None if the window sees one at a time.
+
+    Args:
+        strongest: delay of the strongest path, in samples.
+        end: of the delays that the receiver allows for.
+        modem: the waveform.
+    """
+    lead, prefix = modem.numerology.window_lead, modem.numerology.cyclic_prefix
+    if strongest < -lead:
+        needed = int(np.ceil(-strongest))
+        return (
+            f"it arrives {-strongest:g} samples early, the window allows for {lead}; set waveform.window_lead >= "
+            f"{needed} and waveform.cyclic_prefix >= {prefix + needed - lead}"
+        )
+    if end > prefix - lead:
+        return (
+            f"its last echoes may come {end:g} samples late, the window allows for {prefix - lead}; set "
+            f"waveform.cyclic_prefix >= {int(np.ceil(end)) + lead}, or measure its latency"
+        )
+    return None

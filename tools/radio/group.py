@@ -1,0 +1,24 @@
+"""`airmeta radio`: the radios of an experiment, and what they received."""
+
+import click
+
+from tools.radio.probe import probe
+from tools.radio.record import record
+from tools.radio.replay import replay
+
+
+@click.group("radio")
+def command() -> None:
+    """Probe radios; record what a server receives, and decode it again.
+
+    \b
+    Examples:
+        airmeta radio probe experiments/quickstart.toml --set uplink.kind=waveform
+        airmeta radio record experiments/quickstart.toml recordings --set uplink.kind=waveform --rounds 3
+        airmeta radio replay recordings/*.sigmf-meta --set uplink.receiver=lmmse
+    """
+
+
+command.add_command(probe)
+command.add_command(record)
+command.add_command(replay)
