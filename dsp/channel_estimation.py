@@ -4,9 +4,9 @@
     H = D·C·(C + σ_ls²/p·I)⁻¹·Dᴴ·H_ls,   D = diag e^{−j2πkτ₀/N},   σ_ls² = σ̂²/R,   p = mean|H_ls|² − σ_ls²
 
 over R repeats. C is the covariance over subcarriers of a channel whose delays are uniform over `spread` samples; τ₀ is
-where the window of that length with most energy begins. The subspace of C has about spread·2K/N + 2 dimensions, so
-smoothing gains about N/spread over least squares. Edfors et al., IEEE Trans. Commun. 1998, low-rank form; the uniform
-profile is ours.
+the most likely beginning of those delays, sought around the window of that length with most energy. The subspace of C
+has about (spread + 2)·2K/N + 2 dimensions; smoothing gains the ratio of 2K to them. Edfors et al., IEEE Trans. Commun.
+1998, low-rank form; the uniform profile and the search for τ₀ are ours.
 """
 
 from dataclasses import dataclass
@@ -20,6 +20,7 @@ from dsp.sync import ml_frequency
 
 MARGIN = 1.0  # samples that the assumed delays exceed the stated spread on each side
 NEGLIGIBLE = 1e-9
+LIKELIER = 8.0  # times the error variance by which another τ₀ has to explain more energy
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,8 @@ class Sounding:
         frequency: residual carrier offset in Hz, and its variance in Hz².
         frequency_var: see above.
         delay: τ₀ in samples.
-        strength: R·mean|Y|²/σ², the energy of the mean of the repeats over that of noise; 1 where nothing was sent.
+        strength: R·mean|Y|²/σ², the energy of the mean of the repeats over that of noise; near 1 where nothing was
+            sent (a little more: the frequency is fitted).
     """
 
     channel: np.ndarray
@@ -65,8 +67,9 @@ def estimate(samples: np.ndarray, numerology: Numerology, spread: float, amplitu
     window = samples[first : first + repeats * n].reshape(repeats, n)
     spectra = from_bins(np.fft.fft(window.astype(np.complex128), norm="ortho"), numerology)
     frequency = ml_frequency(spectra, 0.0, n, numerology.sample_rate)
-    offset = np.arange(repeats) - (repeats - 1) / 2
-    spectra = spectra * np.exp(-2j * np.pi * frequency * n / numerology.sample_rate * offset)[:, None]
+    time = (np.arange(repeats * n) - (repeats * n - 1) / 2).reshape(repeats, n)
+    still = window * np.exp(-2j * np.pi * frequency / numerology.sample_rate * time)
+    spectra = from_bins(np.fft.fft(still, norm="ortho"), numerology)
     mean, noise_var = average(spectra)
     lead = np.conj(delay_ramp(numerology, float(numerology.window_lead)))
     least_squares = mean * np.conj(training_symbol(numerology)) * lead / amplitude
@@ -102,10 +105,10 @@ def smooth(
     if not 0 <= spread <= numerology.n_fft / 2:
         raise ValueError(f"spread must be between 0 and n_fft/2 = {numerology.n_fft // 2} samples, got {spread}")
     basis, weights = _subspace(numerology, spread)
-    start = _first_delay(least_squares, numerology, spread)
-    ramp = delay_ramp(numerology, start)
     power = max(float(np.mean(np.abs(least_squares) ** 2)) - error_var, 1e-3 * error_var, 1e-30)
     shrink = weights / (weights + error_var / power)
+    start = _likely_delay(least_squares, error_var, numerology, spread, shrink)
+    ramp = delay_ramp(numerology, start)
     channel = ramp * (basis @ (shrink * (basis.conj().T @ (np.conj(ramp) * least_squares))))
     return channel, float(error_var * shrink.sum() / least_squares.size), start
 
@@ -122,6 +125,21 @@ def strongest_delay(channel: np.ndarray, numerology: Numerology) -> float:
     response[numerology.subcarriers % fine] = channel
     place = int(np.argmax(np.abs(np.fft.ifft(response))))
     return (place - fine if place >= fine // 2 else place) / 4
+
+
+def _likely_delay(
+    channel: np.ndarray, error_var: float, numerology: Numerology, spread: float, shrink: np.ndarray
+) -> float:
+    """Return the τ₀ of the largest Σ shrink·|basisᴴ·Dᴴ·H|², the log-likelihood, in half samples.
+
+    The window with most energy leaves out weak paths at its ends, so it is only where the search begins.
+    """
+    coarse, reach = _first_delay(channel, numerology, spread), int(np.ceil(spread)) + 2
+    basis, _ = _subspace(numerology, spread)
+    trial = coarse + np.arange(-2 * reach, 2 * reach + 1) / 2
+    score = np.abs((np.conj(delay_ramp(numerology, trial)) * channel) @ basis.conj()) ** 2 @ shrink
+    best = int(np.argmax(score))
+    return float(trial[best]) if score[best] - score[2 * reach] > LIKELIER * error_var else coarse
 
 
 def _first_delay(channel: np.ndarray, numerology: Numerology, spread: float) -> float:

@@ -15,7 +15,7 @@ from dsp.ofdm import Numerology, to_bins
 
 SHORT_REPEATS, LONG_REPEATS = 32, 5
 SLOT_PREFIX, SLOT_GUARD = 64, 32
-SOUNDING_REPEATS = 8
+SOUNDING_REPEATS = 10
 FIRST_SPACING = 0.0, 4e-3, 16e-3, 48e-3
 SILENT_ELEMENTS = 64
 
@@ -55,7 +55,7 @@ def slot_prefix(numerology: Numerology) -> int:
 
 
 def sounding(numerology: Numerology) -> np.ndarray:
-    """Return the samples of a sounding: a prefix, then the chirp eight times."""
+    """Return the samples of a sounding: a prefix, then the chirp ten times."""
     period = long_period(numerology)
     return period[np.arange(-slot_prefix(numerology), SOUNDING_REPEATS * numerology.n_fft) % numerology.n_fft]
 
@@ -125,7 +125,9 @@ class Frame:
         first, length = self.beacon_length + self.response, self.agents * self.slot_length
         starts: list[int] = []
         for spacing in FIRST_SPACING[: self.cycles]:
-            earliest = starts[-1] + length + self.marker_length if starts else first
+            # cycles longer than the spacing still differ in their gaps
+            more = (spacing - FIRST_SPACING[1]) / 4 * self.numerology.sample_rate
+            earliest = starts[-1] + length + self.marker_length + round(more) if starts else first
             starts.append(max(first + round(spacing * self.numerology.sample_rate), earliest))
         return tuple(starts)
 

@@ -46,12 +46,12 @@ class Numerology:
             raise ValueError(
                 f"half_width must be at least 16 and below n_fft/2 - 1 = {self.n_fft // 2 - 1}, got {self.half_width}"
             )
+        if not 0 <= self.cyclic_prefix <= self.n_fft:
+            raise ValueError(f"cyclic_prefix must be between 0 and n_fft ({self.n_fft}), got {self.cyclic_prefix}")
         if not 0 <= self.window_lead <= self.cyclic_prefix:
             raise ValueError(
                 f"window_lead must lie within the cyclic prefix ({self.cyclic_prefix} samples), got {self.window_lead}"
             )
-        if not 0 <= self.cyclic_prefix <= self.n_fft:
-            raise ValueError(f"cyclic_prefix must be at most n_fft ({self.n_fft}), got {self.cyclic_prefix}")
         if not self.sample_rate > 0:
             raise ValueError(f"sample_rate must be positive, got {self.sample_rate}")
 

@@ -4,8 +4,9 @@
     over dt    Q = [[2πΔν·dt + (2π)²·q·dt³/3,  2π·q·dt²/2], [2π·q·dt²/2,  q·dt]]
     measured   the phase of a sounding (mod 2π), and the frequency inside it
 
-Δν is the linewidth of both oscillators together, q their random walk of frequency in Hz²/s. A phase is measured modulo
-2π, so a tracker that does not know its phase to within about ±π/2 has to be told that it does not (`forget_phase`).
+Δν is the linewidth of both oscillators together, q their random walk of frequency in Hz²/s. A frequency measured over a
+span T holds the Wiener phase inside it (`slope_var`). A phase is measured modulo 2π, so a tracker that does not know
+its phase to within about ±π/2 has to be told that it does not (`forget_phase`).
 """
 
 from dataclasses import dataclass, replace
@@ -38,6 +39,18 @@ class Track:
     def frequency(self) -> float:
         """f in Hz."""
         return float(self.state[1])
+
+
+def slope_var(linewidth: float, span: float) -> float:
+    """Return the variance in Hz² that a Wiener phase gives to the least-squares slope over a span.
+
+        Var ∫ w(t)·φ(t) dt = 6/5 · 2πΔν/T   (rad/s)²,   w the weights of a slope
+
+    Args:
+        linewidth: Δν in Hz.
+        span: T in seconds.
+    """
+    return 1.2 * linewidth / (2 * np.pi * span)
 
 
 def begin(time: float, frequency: float, frequency_std: float) -> Track:

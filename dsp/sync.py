@@ -2,8 +2,8 @@
 
     detection   M[n] = |Σ y*[n+i]·y[n+i+16]|² / (Σ|y[n+i]|²·Σ|y[n+i+16]|²)  over the short part      (Schmidl, Cox 1997)
     pull-in     the ML frequency (below) of the short part's repeats: ±fs/32
-    check       five periods of our chirp follow, no more, as strong as the short part was: the onset of any signal
-                correlates while few of its samples are inside the window, and soundings hold the same chirp
+    check       five periods of our chirp follow, none before them, as strong as the short part was: the onset of any
+                signal correlates while few of its samples are inside the window, and soundings hold the same chirp
     CFO         maximum of Σ_k |Σ_r Y_r[k]·e^{−jωNr}|² over four periods of the long part: the ML estimate for
                 an unknown channel, 10·log10(R²/(R² − 1)) = 0.28 dB above the Cramér-Rao bound of a known one
                 (Morelli, Mengali 1999, give a closed form); repeated after the sample clock has been undone
@@ -27,6 +27,7 @@ from dsp.ofdm import Numerology, from_bins
 USED_REPEATS = LONG_REPEATS - 1
 ITERATIONS = 12
 LEAST_COHERENCE = 0.05  # of the strongest path; 200 elements of something else reach it by chance in 2 % of cases
+LEAST_SNR = 0.15  # of an element; four periods of noise-like signals reach 0.1 by chance, a beacon at -6 dB has 0.2
 LARGEST_RATIO = 4.0  # between the powers of short and long part; the short one sees 12 subcarriers only
 
 
@@ -135,7 +136,7 @@ def acquire(samples: np.ndarray, numerology: Numerology, carrier: float, false_a
         false_alarm: probability of finding one in a capture of noise alone; at most, because of the check.
 
     Raises:
-        NotDetected: there is none, or it is cut off.
+        NotDetected: there is none, or its end is cut off.
     """
     short = SHORT_REPEATS * numerology.n_fft // 16
     needed = short + numerology.n_fft // 2 + USED_REPEATS * numerology.n_fft
@@ -147,7 +148,7 @@ def acquire(samples: np.ndarray, numerology: Numerology, carrier: float, false_a
     for place in _candidates(metric > threshold, np.abs(products), _span(numerology)):
         if place + needed > samples.size:
             raise NotDetected(
-                f"a beacon begins at sample {place} of {samples.size} and is cut off; lengthen the window "
+                f"what may be a beacon begins at sample {place} of {samples.size} and is cut off; lengthen the window "
                 "(waveform.search_s)"
             )
         found = _examine(samples, place, abs(products[place]) / _span(numerology), numerology, carrier)
@@ -184,9 +185,9 @@ def measure_marker(
 def phase_change(before: Reference, after: Reference) -> tuple[float, float]:
     """Return the phase by which a later long part is ahead, in (−π, π], and its variance."""
     product = np.vdot(before.spectrum, after.spectrum)
-    energy = max(float(np.sum(np.abs(after.spectrum) ** 2)), 1e-30)
-    noise = (before.noise_var + after.noise_var) / 2 / USED_REPEATS
-    return float(np.angle(product)), noise / energy
+    size, early, late = after.spectrum.size, before.noise_var / USED_REPEATS, after.noise_var / USED_REPEATS
+    energy = max(float(np.sum(np.abs(after.spectrum) ** 2)) - size * late, 1e-30)
+    return float(np.angle(product)), (early + late) / 2 / energy + size * early * late / 2 / energy**2
 
 
 def ml_frequency(spectra: np.ndarray, coarse: float, period: int, sample_rate: float) -> float:
@@ -223,7 +224,7 @@ def _candidates(above: np.ndarray, strength: np.ndarray, span: int) -> Iterator[
         near = places[: np.searchsorted(places, places[0] + 2 * span)]
         best = int(near[np.argmax(strength[near])])
         yield best
-        places = places[places > best]
+        places = places[places > best + span // 4]  # half a span is what a beacon's timing may differ by
 
 
 def _examine(
@@ -238,6 +239,7 @@ def _examine(
         long_part = samples[begin : begin + USED_REPEATS * n]
         if long_part.size < USED_REPEATS * n:
             return None
+        long_part = _without_constant(long_part, cfo, numerology)
         for _ in range(2):
             cfo = _long_cfo(long_part, cfo, cfo / carrier, numerology)
         reference = _average(long_part, cfo, cfo / carrier, numerology)
@@ -248,6 +250,8 @@ def _examine(
         begin += slip * n
     total = float(np.mean(np.abs(reference.spectrum) ** 2))
     power = max(total - reference.noise_var / USED_REPEATS, 1e-30) * numerology.crest_power
+    if power < LEAST_SNR * numerology.crest_power * reference.noise_var:
+        return None
     rate = 1 + cfo / carrier
     first = begin - delay / rate
     start = first - short / rate
@@ -259,6 +263,17 @@ def _examine(
     cfo_std = np.sqrt(6 * 16 / 15 / (snr * (USED_REPEATS * n) ** 3)) * fs / (2 * np.pi)
     moved = _moved(reference, cfo, cfo / carrier, begin - first, numerology)
     return Beacon(start, cfo, float(cfo_std), moved, np.nan)
+
+
+def _without_constant(samples: np.ndarray, cfo: float, numerology: Numerology) -> np.ndarray:
+    """Return periods without a constant offset: least squares beside anything that is periodic behind the carrier."""
+    n = numerology.n_fft
+    tone = np.exp(-2j * np.pi * cfo / numerology.sample_rate * np.arange(samples.size)).reshape(-1, n)
+    odd = tone - tone.mean(0)
+    energy = float(np.vdot(odd, odd).real)
+    if energy < samples.size / 200:  # the offset is itself periodic behind the carrier, and does no harm
+        return samples
+    return samples - np.vdot(odd, samples.reshape(-1, n) * tone) / energy
 
 
 def _slip(samples: np.ndarray, first: float, cfo: float, numerology: Numerology) -> int | None:

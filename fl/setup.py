@@ -94,7 +94,7 @@ def assemble(config: Config, cache: Path) -> Parts:
         model=model,
         learner=MetaLearner(Loss(model, precision), algorithm.inner_lr, algorithm.local_lr, algorithm.order),
         optimizer=ServerOptimizer(server.optimizer, server.lr, server.momentum, algorithm.local_lr),
-        uplink=_uplink(config, model.dimension),
+        uplink=build_uplink(config, model.dimension),
     )
 
 
@@ -140,7 +140,8 @@ def _fading(config: Config) -> BlockFading:
     return BlockFading(fading.kind, from_db(k_factor_db))
 
 
-def _uplink(config: Config, length: int) -> Uplink:
+def build_uplink(config: Config, length: int) -> Uplink:
+    """Return the uplink of updates of d entries."""
     uplink = config.uplink
     k = count(uplink.sparsity, length)
     if uplink.kind == "ideal":

@@ -19,18 +19,18 @@ def configuration(**settings):
 @pytest.mark.parametrize(
     ("settings", "problem", "remedy"),
     [
-        ({"waveform__cyclic_prefix": 24}, "got 24 with window_lead 22", "waveform.cyclic_prefix >= 8"),
-        ({"radio__loopback__timing_offset": 30.0}, "timing_uncertainty \\(30", "waveform.cyclic_prefix >= 68"),
+        ({"waveform__cyclic_prefix": 24}, "got 24 with window_lead 22", "waveform.cyclic_prefix >= 6"),
+        ({"radio__loopback__timing_offset": 30.0}, "timing_uncertainty \\(30", "waveform.cyclic_prefix >= 66"),
         ({"radio__loopback__timing_jitter": 0.2}, "at most 0.05 samples, got 0.2", "hardware triggers"),
         ({"radio__loopback__delay_spread_s": 3e-7}, "2.9e-06 s", "waveform.delay_spread_s >= 2.9e-06"),
         ({"radio__loopback__delay_spread_s": 3e-6}, "115.9 samples", "at most 1.7e-06 s"),
         ({"waveform__n_fft": 100}, "multiple of 16", "got 100"),
         (
             {"agents__count": 300, "task__partition": "class_overlap"},
-            "lasts 0.704 s",
-            "waveform.round_period_s >= 0.88",
+            "lasts 0.873 s",
+            "waveform.round_period_s >= 1.09",
         ),
-        ({"radio__loopback__doppler_hz": 50.0}, "change within 0.0085 s", "at most 6.5 Hz"),
+        ({"radio__loopback__doppler_hz": 50.0}, "change within 0.0085 s", "at most 6.2 Hz"),
         ({"waveform__level_dbfs": 0.0}, "full scale by 3.2 dB", "-4 or lower"),
         ({"waveform__response_s": 1e-5}, "need 640 samples", "0.00016 or more"),
         ({"waveform__turnaround_s": 1e-4}, "6560 samples", "waveform.turnaround_s >= 0.0016"),

@@ -2,9 +2,11 @@
 
 import click
 
+from tools.bench.air import air
 from tools.bench.local import local
 from tools.bench.oamp import oamp
 from tools.bench.round import round_cost
+from tools.bench.waveform.command import waveform
 
 
 @click.group("bench")
@@ -20,3 +22,5 @@ def command() -> None:
 command.add_command(oamp)
 command.add_command(local)
 command.add_command(round_cost)
+command.add_command(air)
+command.add_command(waveform)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dsp.frame import marker
-from dsp.phase_tracking import Track, begin, predict, update_phase, wrap
+from dsp.phase_tracking import Track, predict, update_phase, wrap
 from dsp.resample import resample
 from dsp.sync import Beacon, NotDetected, Reference, acquire, measure_marker, phase_change
 from fl.uplink.waveform.settings import Modem
@@ -160,13 +160,17 @@ def correct(
         turned, variance = phase_change(before[0], after[0])
         return wrap(-turned - 2 * np.pi * frequency * (after[1] - before[1]) / fs), variance
 
-    inside, _ = surprise(opening, closing)
+    known = np.diag([0.0, residual.covariance[1, 1]])
+    inside, variance = surprise(opening, closing)
+    ahead = predict(
+        Track(opening[1] / fs, residual.state, known), closing[1] / fs, modem.linewidth, modem.frequency_walk
+    )
+    inside *= ahead.covariance[0, 0] / (ahead.covariance[0, 0] + variance)
     since, variance = surprise(closing, trigger)
     part = (sounded_at - opening[1]) / (closing[1] - opening[1])
     at_closing = 2 * np.pi * frequency * (closing[1] - sounded_at) / fs + inside * (1 - part)
-    track = begin(closing[1] / fs, frequency, float(np.sqrt(residual.covariance[1, 1])))
     known = np.diag([variance, residual.covariance[1, 1]])
-    track = Track(track.time, np.array([at_closing, frequency]), known)
+    track = Track(closing[1] / fs, np.array([at_closing, frequency]), known)
     track = predict(track, trigger[1] / fs, modem.linewidth, modem.frequency_walk)
     track = update_phase(track, track.phase + since, variance)
     return Correction(track.phase, track.frequency, trigger[1], inside * (1 - part) + since, track)

@@ -15,8 +15,8 @@ import numpy as np
 from dsp.frame import Frame, PayloadMap, beacon, map_payload, marker, sounding
 from dsp.metrics import papr_db
 from dsp.ofdm import modulate
-from dsp.phase_tracking import Track, begin
-from dsp.sync import NotDetected, Reference
+from dsp.phase_tracking import Track, begin, slope_var
+from dsp.sync import USED_REPEATS, NotDetected, Reference
 from fl.streams import Purpose, stream
 from fl.uplink.grant import PowerControl
 from fl.uplink.waveform import agent as agent_side
@@ -158,7 +158,9 @@ class Round:
         cfo, cfo_std = self.followers[agent].cfo, self.followers[agent].cfo_std
         tracked, time = self.stations.tracks.get(agent), middles[0] / self.modem.sample_rate
         if tracked is None:
-            before = begin(time, 0.0, UNKNOWN_OFFSET * cfo_std + 1.0)
+            span = USED_REPEATS * self.modem.numerology.n_fft / self.modem.sample_rate
+            wander = slope_var(self.modem.linewidth, span) ** 0.5
+            before = begin(time, 0.0, UNKNOWN_OFFSET * cfo_std + wander + 1.0)
         else:
             before = server_side.residual_track(tracked, -cfo, time, self.modem)
         link = server_side.follow_link(soundings, middles, self.modem, before)

@@ -7,18 +7,18 @@ Channels are per amplitude of a resource element at full power, so powers are in
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.stats import gamma
+from scipy.stats import f
 
 from dsp import power
 from dsp.channel_estimation import Sounding, estimate
 from dsp.frame import SOUNDING_REPEATS, Frame, PayloadMap, slot_prefix
 from dsp.metrics import Alignment, alignment, db
 from dsp.ofdm import demodulate
-from dsp.phase_tracking import Track, forget_phase, predict, update_frequency, update_phase
+from dsp.phase_tracking import Track, forget_phase, predict, slope_var, update_frequency, update_phase
 from fl.uplink.grant import Grant, PowerControl
 from fl.uplink.waveform.settings import Modem
 
-WEAKEST_PILOTS = 2.0  # times the threshold: fewer or weaker pilots could be missed
+WEAKEST_PILOTS = 3.3  # times the threshold: weaker pilots would be missed more often than once in 100,000 rounds
 
 
 @dataclass(frozen=True)
@@ -86,10 +86,10 @@ def read_soundings(cycles: list[np.ndarray], modem: Modem, frame: Frame, agent: 
 def silence(sounding: Sounding, modem: Modem) -> str | None:
     """Return why a sounding counts as not sent; None if it was.
 
-    Noise alone has strength Γ(2K, 1)/2K at each of the 4·R frequencies or so among which the largest was taken.
+    Noise alone has strength F(4K, 4K·(R − 1)) at each of the 4·R frequencies or so among which the largest was taken.
     """
-    width = modem.numerology.n_subcarriers
-    needed = float(gamma.isf(modem.presence_false_alarm / (4 * SOUNDING_REPEATS), width)) / width
+    freedom, trials = 2 * modem.numerology.n_subcarriers, 4 * SOUNDING_REPEATS
+    needed = float(f.isf(modem.presence_false_alarm / trials, freedom, freedom * (SOUNDING_REPEATS - 1)))
     if sounding.strength > needed:
         return None
     return (
@@ -114,13 +114,14 @@ def follow_link(soundings: list[Sounding], middles: list[float], modem: Modem, s
         start: residual frequency before them, phase unknown.
     """
     track, phases = start, []
+    inside = slope_var(modem.linewidth, SOUNDING_REPEATS * modem.numerology.n_fft / modem.sample_rate)
     for sounding, middle in zip(soundings, middles, strict=True):
         track = predict(track, middle / modem.sample_rate, modem.linewidth, modem.frequency_walk)
         phase = float(np.angle(np.vdot(soundings[0].channel, sounding.channel)))
         phases.append(phase)
         energy = float(np.sum(np.abs(sounding.channel) ** 2))
         variance = sounding.noise_var / modem.level**2 / (2 * SOUNDING_REPEATS * max(energy, 1e-30))
-        track = update_frequency(track, sounding.frequency, sounding.frequency_var)
+        track = update_frequency(track, sounding.frequency, sounding.frequency_var + inside)
         track = update_phase(track, phase, variance)
     turned = [
         sounding.channel * np.exp(1j * (phases[-1] - phase)) for sounding, phase in zip(soundings, phases, strict=True)

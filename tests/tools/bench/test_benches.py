@@ -1,6 +1,9 @@
 """Benches run and report what they measure; their figures are not tested here."""
 
 import json
+import os
+import shutil
+import subprocess
 
 import numpy as np
 import pytest
@@ -10,6 +13,8 @@ from click.testing import CliRunner
 from fl.algorithms.meta import MetaLearner, OuterStep
 from fl.gradients import Loss
 from fl.models import Cnn
+from tests.test_architecture import MODULES, ROOT, imported_packages
+from tools.bench.air import SCRIPT, find_gnuradio, linear, one_core
 from tools.bench.group import command
 from tools.bench.local import INNER_LR, plain_meta_gradient
 from tools.bench.oamp import problem
@@ -41,3 +46,54 @@ def test_the_table_is_measured_at_the_snr_it_says():
     measured = 10 * np.log10((np.abs(clean) ** 2).mean() / (np.abs(received - clean) ** 2).mean())
     assert abs(measured - 10) < 0.4
     assert abs(support - 0.334) < 0.02
+
+
+@pytest.fixture(scope="module")
+def air_result():
+    arguments = ["air", "--repeats", "1", "--samples", "10000", "--json"]
+    return json.loads(CliRunner().invoke(command, arguments).stdout)
+
+
+def test_the_air_bench_reports_rates_and_how_linear_they_are(air_result):
+    assert {(row["agents"], row["samples"]) for row in air_result["rows"]} >= {(1, 10_000), (20, 10_000), (10, 2500)}
+    for row in air_result["rows"]:
+        assert np.isclose(row["rate"], row["agents"] * row["samples"] / row["seconds"])
+    for name in ("linear_in_agents", "linear_in_samples"):
+        assert {"fixed", "each", "deviation"} == set(air_result[name])
+
+
+def test_the_air_is_measured_against_gnu_radio_or_the_bench_says_why_not(air_result):
+    theirs = air_result["gnuradio"]
+    if find_gnuradio() is None:
+        assert "apt install gnuradio" in theirs["skipped"]
+        pytest.skip(theirs["skipped"])
+    assert theirs["agents"] == 10
+    assert theirs["ratio"] > 0 < theirs["cpu_ratio"]
+
+
+def test_without_gnu_radio_there_is_nothing_to_measure_against(monkeypatch):
+    """/bin/false stands for a Python without it."""
+    monkeypatch.setattr(shutil, "which", lambda name: "/bin/false")
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: subprocess.CompletedProcess([], 1))
+    assert find_gnuradio() is None
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="needs Linux to hold a process on one core")
+def test_one_core_is_one_core_and_given_back():
+    before = os.sched_getaffinity(0)
+    with one_core():
+        assert len(os.sched_getaffinity(0)) == 1
+    assert os.sched_getaffinity(0) == before
+
+
+def test_a_line_is_fitted_to_the_costs_with_its_largest_relative_error():
+    rows = [{"agents": n, "samples": 100, "cpu_seconds": 3.0 + 2e-2 * 100 * n} for n in (1, 2, 5)]
+    line = linear(rows)
+    assert np.allclose([line["fixed"], line["each"], line["deviation"]], [3.0, 2e-2, 0.0], atol=1e-12)
+    rows[1]["cpu_seconds"] *= 1.5
+    assert 0.1 < linear(rows)["deviation"] < 0.5
+
+
+def test_what_links_to_gnu_radio_is_one_file_under_its_licence():
+    assert SCRIPT.read_text(encoding="utf-8").startswith("# SPDX-License-Identifier: GPL-3.0-or-later\n")
+    assert [ROOT / path for path in MODULES if "gnuradio" in imported_packages(path)] == [SCRIPT]

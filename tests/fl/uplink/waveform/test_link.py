@@ -193,7 +193,7 @@ def test_no_agent_exceeds_its_power_or_full_scale():
             assert max(np.abs(burst).max() for burst in spy.sent) <= 1
             if delivery.heard[agent]:
                 assert delivery.transmit_power[agent] <= 1 + 1e-6
-                # the wave itself: data, 32 pilots at full power at most, prefix and clock change it by little
+                # the wave itself: data, 48 pilots at full power at most, prefix and clock change it by little
                 assert np.mean(np.abs(spy.sent[-1]) ** 2) <= 1.1 * level**2 * crest
     assert max(delivery.transmit_power.values()) > 0.9  # the weakest link uses what it has
 
@@ -235,5 +235,5 @@ def test_a_round_that_does_not_fit_the_period_says_how_long_it_has_to_be():
 
 
 def test_timing_beyond_the_prefix_is_refused():
-    with pytest.raises(ValueError, match=r"waveform.cyclic_prefix >= 68"):
+    with pytest.raises(ValueError, match=r"waveform.cyclic_prefix >= 66"):
         uplink(air={**FLAT, "timing_offset": 30.0})
