@@ -134,12 +134,19 @@ def _likely_delay(
 
     The window with most energy leaves out weak paths at its ends, so it is only where the search begins.
     """
-    coarse, reach = _first_delay(channel, numerology, spread), int(np.ceil(spread)) + 2
-    basis, _ = _subspace(numerology, spread)
-    trial = coarse + np.arange(-2 * reach, 2 * reach + 1) / 2
-    score = np.abs((np.conj(delay_ramp(numerology, trial)) * channel) @ basis.conj()) ** 2 @ shrink
+    coarse = _first_delay(channel, numerology, spread)
+    trial, steering = _trials(numerology, spread)
+    score = np.abs(steering @ (np.conj(delay_ramp(numerology, coarse)) * channel)) ** 2 @ shrink
     best = int(np.argmax(score))
-    return float(trial[best]) if score[best] - score[2 * reach] > LIKELIER * error_var else coarse
+    return coarse + float(trial[best]) if score[best] - score[trial.size // 2] > LIKELIER * error_var else coarse
+
+
+@lru_cache(maxsize=32)
+def _trials(numerology: Numerology, spread: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return shifts in half samples, shape (T,), and (ramp·basis)ᴴ of each, shape (T, dimensions, 2K)."""
+    reach, (basis, _) = int(np.ceil(spread)) + 2, _subspace(numerology, spread)
+    shifts = np.arange(-2 * reach, 2 * reach + 1) / 2
+    return shifts, np.conj(delay_ramp(numerology, shifts)[:, None, :] * basis.T)
 
 
 def _first_delay(channel: np.ndarray, numerology: Numerology, spread: float) -> float:

@@ -8,6 +8,7 @@ part alone. The payload has no preamble: identical preambles of many agents woul
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -20,9 +21,12 @@ FIRST_SPACING = 0.0, 4e-3, 16e-3, 48e-3
 SILENT_ELEMENTS = 64
 
 
+@lru_cache(maxsize=8)
 def training_symbol(numerology: Numerology) -> np.ndarray:
-    """Return a flat chirp e^{jπi²/2K} on the occupied subcarriers, shape (2K,): power 1, small crest."""
-    return np.exp(1j * np.pi * np.arange(numerology.n_subcarriers) ** 2 / numerology.n_subcarriers)
+    """Return a flat chirp e^{jπi²/2K} on the occupied subcarriers, shape (2K,): power 1, small crest; read-only."""
+    symbol = np.exp(1j * np.pi * np.arange(numerology.n_subcarriers) ** 2 / numerology.n_subcarriers)
+    symbol.flags.writeable = False
+    return symbol
 
 
 def long_period(numerology: Numerology) -> np.ndarray:

@@ -47,8 +47,8 @@ def resample(samples: Array, ratio: np.ndarray, delay: np.ndarray, count: int) -
     frames = _frames(samples, whole.astype(np.int64) - GUARD)
     narrow = np.complex64 if samples.dtype == xp.complex64 else np.complex128
     omega, window = _response()
-    ramp = _like(samples, (window * np.exp(1j * shift[..., None] * omega)).astype(narrow))
-    spectrum = xp.fft.fft(frames) * ramp
+    response = _like(samples, _ramp(shift, omega).astype(narrow) * window.astype(narrow(0).real.dtype))
+    spectrum = xp.fft.fft(frames) * response
     moved = xp.fft.ifft(spectrum)[..., GUARD:-GUARD]
     slope = xp.fft.ifft(spectrum * _like(samples, (1j * omega).astype(narrow)))[..., GUARD:-GUARD]
     drift = (ratio - 1)[:, None] * (np.arange(BLOCK) - (BLOCK - 1) / 2)
@@ -67,6 +67,12 @@ def _frames(samples: Array, first: np.ndarray) -> Array:
     for row in range(n):
         rows.append(xp.stack([padded[row, start : start + LENGTH] for start in first[row].tolist()]))
     return xp.stack(rows)
+
+
+def _ramp(shift: np.ndarray, omega: np.ndarray) -> np.ndarray:
+    """Return e^{jωδ} over all bins as the outer product of two short ones, shape (..., LENGTH)."""
+    coarse, fine = (np.exp(1j * np.multiply.outer(shift, part)) for part in (omega[::32], omega[:32]))
+    return (coarse[..., :, None] * fine[..., None, :]).reshape(*shift.shape, LENGTH)
 
 
 @lru_cache(maxsize=1)

@@ -16,6 +16,7 @@ independent chances, ν = e^{−0.583·2√η}: the maximum of a complex process
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 from scipy.optimize import brentq
@@ -199,12 +200,10 @@ def ml_frequency(spectra: np.ndarray, coarse: float, period: int, sample_rate: f
         period: N in samples.
         sample_rate: in Hz.
     """
-    repeats = spectra.shape[0]
-    lags = np.arange(1, repeats)
+    lags, trial, turns = _trials(spectra.shape[0])
     steer = np.exp(-2j * np.pi * coarse * period / sample_rate * lags)
     sums = np.array([np.vdot(spectra[:-lag], spectra[lag:]) for lag in lags]) * steer
-    trial = np.linspace(-np.pi, np.pi, 16 * repeats, endpoint=False)
-    omega = float(trial[np.argmax((sums * np.exp(-1j * np.multiply.outer(trial, lags))).real.sum(1))])
+    omega = float(trial[np.argmax((turns @ sums).real)])
     for _ in range(ITERATIONS):
         terms = sums * np.exp(-1j * omega * lags)
         slope, bend = float((lags * terms.imag).sum()), float(-(lags**2 * terms.real).sum())
@@ -212,6 +211,14 @@ def ml_frequency(spectra: np.ndarray, coarse: float, period: int, sample_rate: f
             break
         omega += float(np.clip(step, -0.1, 0.1))
     return coarse + omega * sample_rate / (2 * np.pi * period)
+
+
+@lru_cache(maxsize=8)
+def _trials(repeats: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return lags, trial frequencies ω, and e^{−jω·lag}, shapes (R − 1,), (16·R,), (16·R, R − 1)."""
+    lags = np.arange(1, repeats)
+    trial = np.linspace(-np.pi, np.pi, 16 * repeats, endpoint=False)
+    return lags, trial, np.exp(-1j * np.multiply.outer(trial, lags))
 
 
 def _candidates(above: np.ndarray, strength: np.ndarray, span: int) -> Iterator[int]:

@@ -30,6 +30,7 @@ from fl.round import run_round
 from fl.server import ServerState
 from fl.setup import Parts, assemble, record_rounds
 from fl.tasks import Sample, evaluate
+from fl.threads import use_threads
 from fl.uplink.waveform.snapshot import watch
 
 Observer = Callable[[dict[str, Any], dict[str, float]], bool]
@@ -110,7 +111,7 @@ def run(
         RunError: the folder holds another run, or cannot be written.
         DataError, CheckpointError, HistoryError, ResidualError: as their names say.
     """
-    torch.set_num_threads(config.run.threads)
+    use_threads(config.run.threads)
     parts = assemble(config, cache)
     if record_every is not None:
         record_rounds(parts, folder.recordings, record_every)
@@ -126,7 +127,7 @@ def run(
 def restore(folder: RunFolder, cache: Path) -> tuple[Parts, Checkpoint]:
     """Return the parts and the last checkpoint of a run, to evaluate it."""
     config = folder.load_config()
-    torch.set_num_threads(config.run.threads)
+    use_threads(config.run.threads)
     return assemble(config, cache), checkpoint.load(folder.path, config.run.device)
 
 

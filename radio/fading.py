@@ -125,6 +125,8 @@ class Fading:
             distinct, member = np.unique(np.floor(times / self.redraw).astype(np.int64), return_inverse=True)
         else:
             distinct, member = np.zeros(1, np.int64), np.zeros(times.size, np.intp)
+        if self.doppler == 0 and distinct.size == 1:
+            return np.broadcast_to(_still(self, tuple(seed), int(distinct[0])), (times.size, self.profile.delays.size))
         waves = [_draw(self, tuple(seed), block) for block in distinct.tolist()]
         amplitudes = np.stack([amplitude for amplitude, _ in waves], axis=-1)
         if self.doppler == 0:
@@ -160,6 +162,14 @@ def _draw(fading: Fading, seed: tuple[int, ...], block: int) -> tuple[np.ndarray
     shifts = fading.doppler * np.cos(2 * np.pi * rng.random(amplitudes.shape))
     amplitudes.flags.writeable = shifts.flags.writeable = False
     return amplitudes, shifts
+
+
+@lru_cache(maxsize=1024)
+def _still(fading: Fading, seed: tuple[int, ...], block: int) -> np.ndarray:
+    """Return the gains of one block of a link that does not move, shape (L,)."""
+    gains = _draw(fading, seed, block)[0].sum(0)
+    gains.flags.writeable = False
+    return gains
 
 
 def _cis(angle: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ frequency adds an Allan variance q·τ/(3 f_c²): 0.17 Hz²/s is a deviation of 
 Ornstein-Uhlenbeck phase, bounded: rms in radians and bandwidth in Hz.
 
 Every value is a function of (seed, time): a coarse path of 4,096-sample steps, and inside each step a Brownian bridge
-of 32-sample steps, drawn for 8 steps at once. So any span can be had in any order, and skipping idle time costs next to
+of 32-sample steps, drawn for 2 steps at once. So any span can be had in any order, and skipping idle time costs next to
 nothing.
 """
 
@@ -20,10 +20,10 @@ from scipy.signal import lfilter
 FINE = 32
 STEPS = 128
 COARSE = FINE * STEPS
-GROUP = 8
+GROUP = 2
 CHUNK = 1024
 SPAN = GROUP * COARSE
-KEPT = 64  # groups of bridges: two million samples
+KEPT = 256  # groups of bridges: two million samples
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from fl.algorithms.meta import MetaLearner, Order, OuterStep
 from fl.gradients import HESSIAN_STEP, Loss, Set
 from fl.models import Model, build
+from fl.threads import use_threads
 from tools.options import json_option
 
 AGENTS, IMAGES, WAYS, THREADS = 20, 25, 5, 2
@@ -39,7 +40,7 @@ def local(repeats: int, quick: bool, as_json: bool) -> None:
     Example:
         airmeta bench local --quick
     """
-    torch.set_num_threads(THREADS)
+    use_threads(THREADS)
     rows = []
     for kind, width, order, precision in CASES[:3] if quick else CASES:
         model = build(kind, width, WAYS)

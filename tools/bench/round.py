@@ -29,17 +29,16 @@ def round_cost(config: Path, overrides: tuple[str, ...], rounds: int, cache: Pat
         airmeta bench round experiments/quickstart.toml --rounds 60 --set agents.count=10000 \\
             --set agents.per_round=20 --set task.partition=class_overlap
     """
-    import torch
-
     from fl.config import load
     from fl.residuals import ResidualStore
     from fl.round import run_round
     from fl.server import ServerState
     from fl.setup import assemble
+    from fl.threads import use_threads
 
     with readable_errors():
         parts = assemble(load(config, overrides), cache)
-    torch.set_num_threads(parts.config.run.threads)
+    use_threads(parts.config.run.threads)
     state, seconds, peaks = ServerState.start(parts.first_theta()), [], []
     with tempfile.TemporaryDirectory() as folder:
         residuals = ResidualStore(Path(folder))

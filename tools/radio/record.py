@@ -68,15 +68,14 @@ def record(
 
 def _rounds(experiment: Any, folder: Path, cache: Path, rounds: int) -> Iterator[dict[str, Any]]:
     """Yield what is known of each round once it is recorded."""
-    import torch
-
     from fl.residuals import ResidualStore
     from fl.round import run_round
     from fl.server import ServerState
     from fl.setup import assemble, record_rounds
+    from fl.threads import use_threads
     from fl.uplink.waveform.recording import name_of
 
-    torch.set_num_threads(experiment.run.threads)
+    use_threads(experiment.run.threads)
     parts = assemble(experiment, cache)
     record_rounds(parts, folder, 1)
     state, residuals = ServerState.start(parts.first_theta()), ResidualStore(folder / "residuals")  # never saved

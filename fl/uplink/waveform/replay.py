@@ -19,6 +19,7 @@ from fl.models import parameter_count
 from fl.radios import modem
 from fl.setup import codec
 from fl.streams import Purpose, stream
+from fl.threads import use_threads
 from fl.uplink.codec import Codec, like, real_like
 from fl.uplink.waveform.recording import RecordedRound, sha256
 from fl.uplink.waveform.server import (
@@ -97,7 +98,7 @@ def decode(recorded: RecordedRound, overrides: Sequence[str] = ()) -> Decoded:
         RecordingError: the samples are not those of such a round, or of another sampling rate.
     """
     config, changed = _settings(recorded, overrides)
-    torch.set_num_threads(config.run.threads)
+    use_threads(config.run.threads)
     fields, granted = recorded.fields, recorded.granted
     about = modem(config.waveform, recorded.carrier)
     symbols = codec(config, parameter_count(config.model.kind, config.model.width, config.task.ways))

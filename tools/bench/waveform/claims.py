@@ -130,9 +130,9 @@ def share(work: Callable[..., Any], tasks: Sequence[tuple[Any, ...]], effort: Ef
 
 def one_thread() -> None:
     """Keep torch from starting threads of its own beside those of other processes."""
-    import torch
+    from fl.threads import use_threads
 
-    torch.set_num_threads(1)
+    use_threads(1)
 
 
 def _told(results: Iterable[Any], count: int, effort: Effort, label: str) -> Iterable[Any]:

@@ -6,6 +6,7 @@ import torch
 from dsp.sparsify import top_k
 from fl.config import check
 from fl.setup import assemble
+from fl.threads import use_threads
 from fl.uplink.base import Offer
 
 AGENTS = 3
@@ -40,7 +41,7 @@ def played(configured, cache):
 
     def play(*overrides, rounds=1, spoil=None):
         parts = assemble(configured(*overrides), cache)
-        torch.set_num_threads(parts.config.run.threads)  # as a run does: the last bits depend on it
+        use_threads(parts.config.run.threads)  # as a run does: the last bits depend on it
         captures, deliveries = [], []
         parts.uplink.observe = captures.append
         if spoil is not None:
