@@ -12,7 +12,20 @@ def test_the_page_in_the_docs_is_the_generated_one():
 
 def test_every_key_is_described():
     page = configuration_reference()
-    tables = {"run", "agents", "task", "model", "algorithm", "server", "uplink", "evaluation", "uplink.fading"}
+    tables = {
+        "run",
+        "agents",
+        "task",
+        "model",
+        "algorithm",
+        "server",
+        "uplink",
+        "evaluation",
+        "uplink.fading",
+        "waveform",
+        "radio",
+    }
+    tables |= {"radio.loopback"}
     for key in set(known_keys()) - tables:
         (line,) = [line for line in page.splitlines() if line.startswith(f"| `{key}` |")]
         assert not line.endswith("|  |"), key
