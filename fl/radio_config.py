@@ -37,6 +37,7 @@ class Loopback(Section):
 
     carrier_hz: Positive = Field(2.4e9, description="what a clock offset in ppm means in Hz")
     gain_db: Decibel = Field(-15.0, description="of every link at |h| = 1: keeps the sum of many agents in range")
+    path_loss_db: NotNegative = Field(0.0, description="agents are weaker by up to this much, drawn uniformly in dB")
     profile: Literal["flat", "tdl_a", "tdl_c", "tdl_d", "exponential"] = Field("tdl_a", description="delay profile")
     fading: bool = Field(True, description="false: every link has gain 1, with profile = flat")
     delay_spread_s: NotNegative = Field(1e-7, description="rms")

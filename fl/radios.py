@@ -103,6 +103,7 @@ def _unit(config: Loopback, unit: int, noise_var: float, rng: np.random.Generato
     dc = 0j if config.dc_offset_db is None else 10 ** (config.dc_offset_db / 20) * np.exp(2j * np.pi * rng.random(2))
     send, hear = np.broadcast_to(dc, 2)
     gain, phase = config.iq_gain_db * np.sign(signs), config.iq_phase_deg * np.sign(signs[::-1])
+    loss = rng.uniform(0, config.path_loss_db) if unit != SERVER else 0.0
     saturation = None if config.pa_saturation_dbfs is None else 10 ** (config.pa_saturation_dbfs / 20)
     return Unit(
         offset_ppm=config.offset_ppm * ppm,
@@ -116,4 +117,5 @@ def _unit(config: Loopback, unit: int, noise_var: float, rng: np.random.Generato
         ),
         receive=ReceiveChain(config.gain_db, float(gain[1]), float(phase[1]), complex(hear), config.converter_bits),
         noise_var=noise_var,
+        path_loss_db=float(loss),
     )

@@ -50,6 +50,7 @@ class Unit:
         transmit: its transmitter.
         receive: its receiver.
         noise_var: σ² of a received sample, relative to full scale.
+        path_loss_db: by which every link of this unit is weaker, both ways.
     """
 
     offset_ppm: float = 0.0
@@ -60,6 +61,7 @@ class Unit:
     transmit: TransmitChain = field(default_factory=TransmitChain)
     receive: ReceiveChain = field(default_factory=ReceiveChain)
     noise_var: float = 0.0
+    path_loss_db: float = 0.0
 
     @property
     def rate(self) -> float:
@@ -215,7 +217,9 @@ class Air:
     def oracle_taps(self, sender: int, receiver: int, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return delays in samples, shape (L,), and gains at air times, shape (T, L)."""
         low, high = sorted((sender, receiver))
-        return self.fading.delays, self.fading.gains((self.seed, 1, low, high), times / self.sample_rate)
+        gains = self.fading.gains((self.seed, 1, low, high), times / self.sample_rate)
+        loss_db = self.unit_of(sender).path_loss_db + self.unit_of(receiver).path_loss_db
+        return self.fading.delays, gains if loss_db == 0 else gains * 10 ** (-loss_db / 20)
 
     def _superpose(self, unit: int, count: int, at: int, sender: int | None = None) -> np.ndarray:
         first, last = at // BLOCK, (at + count - 1) // BLOCK

@@ -270,6 +270,16 @@ def test_gain_raises_the_signal_and_not_the_noise():
     assert np.allclose(heard[20.0], 10 * heard[0.0], rtol=0, atol=1e-6)
 
 
+@pytest.mark.parametrize(("sender", "receiver"), [(0, 1), (1, 0)])
+def test_path_loss_weakens_a_link_both_ways(sender, receiver):
+    heard = {}
+    for loss_db in (0.0, 20.0):
+        air = air_of(RAYLEIGH, Unit(), Unit(path_loss_db=loss_db))
+        air.transmit(sender, noise(3000), at=0)
+        heard[loss_db] = air.receive(receiver, 3000, 0)[0]
+    assert np.allclose(heard[20.0], heard[0.0] / 10, rtol=1e-5, atol=1e-7)
+
+
 def test_transmitter_and_receiver_do_to_the_samples_what_their_chains_do():
     send = TransmitChain(0.5, 2.0, 0.01j, 0.8, 3.0, 8)
     hear = ReceiveChain(gain_db=9.0, iq_gain_db=0.5, iq_phase_deg=-1.0, dc=0.02, bits=6)
