@@ -18,6 +18,7 @@ Array = Any
 BLOCK, GUARD = 448, 32
 LENGTH = BLOCK + 2 * GUARD
 CUTOFF, KAISER_BETA = 0.9, 9.5
+WIDEST_BAND = 0.8  # of the Nyquist frequency, up to which the kernel is flat
 MOST_DRIFT = 2e-4
 
 

@@ -1,7 +1,7 @@
 """Finding a beacon: is it there, when did it begin, and by how much do the carriers differ.
 
     detection   M[n] = |Σ y*[n+i]·y[n+i+16]|² / (Σ|y[n+i]|²·Σ|y[n+i+16]|²)  over the short part      (Schmidl, Cox 1997)
-    pull-in     the ML frequency (below) of the short part's repeats: ±fs/32
+    pull-in     the ML frequency (below) of the short part's repeats: ±8·fs/N
     check       five periods of our chirp follow, none before them, as strong as the short part was: the onset of any
                 signal correlates while few of its samples are inside the window, and soundings hold the same chirp
     CFO         maximum of Σ_k |Σ_r Y_r[k]·e^{−jωNr}|² over four periods of the long part: the ML estimate for

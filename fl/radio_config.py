@@ -33,7 +33,7 @@ class Waveform(Section):
 
 
 class Loopback(Section):
-    """The simulated air of `radio.kind = loopback`: every impairment is off unless asked for."""
+    """The simulated air of `radio.kind = loopback`: every impairment but multipath fading is off unless asked for."""
 
     carrier_hz: Positive = Field(2.4e9, description="what a clock offset in ppm means in Hz")
     gain_db: Decibel = Field(-15.0, description="of every link at |h| = 1: keeps the sum of many agents in range")
@@ -55,7 +55,7 @@ class Loopback(Section):
     timing_jitter: NotNegative = Field(0.0, description="rms samples from burst to burst")
     iq_gain_db: float = Field(0.0, description="IQ imbalance of every transmitter and receiver, sign drawn")
     iq_phase_deg: float = Field(0.0, description="the same, in degrees")
-    dc_offset_db: Decibel | None = Field(None, description="DC offset or LO leakage in dBFS, phase drawn")
+    dc_offset_db: Decibel | None = Field(None, le=0, description="DC offset or LO leakage in dBFS, phase drawn")
     pa_saturation_dbfs: float | None = Field(None, description="Rapp amplifier; -4 is 8 dB above the payload's rms")
     pa_smoothness: Positive = Field(2.0, description="p of Rapp")
     converter_bits: int | None = Field(None, ge=2, le=24, description="of DAC and ADC")

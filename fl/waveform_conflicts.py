@@ -1,7 +1,7 @@
 """Settings of the waveform and of the simulated air that contradict each other; `fl.conflicts` asks for them.
 
-cyclic prefix >= delay spread + timing uncertainty        coherence time 0.423/f_D >= from sounding to payload
-round <= period between two beacons                       |carrier offset| <= fs/32, the pull-in of a beacon
+cyclic prefix >= delay spread + timing uncertainty        coherence time 0.032/f_D >= from sounding to payload
+round <= period between two beacons                       |carrier offset| <= 8·fs/N, the pull-in of a beacon
 """
 
 import math
@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dsp.frame import Frame, beacon, sounding
+from dsp.resample import WIDEST_BAND
 from fl.radio_config import Loopback
 from fl.radios import modem
 from fl.uplink.waveform.agent import LISTENING
+from fl.uplink.waveform.round import FIRST_BEACON
 from fl.uplink.waveform.settings import Modem, check_radio
 from radio.air import LONGEST_DELAY
 from radio.fading import profile
@@ -22,7 +24,8 @@ if TYPE_CHECKING:
     from fl.config import Config
 
 Conflict = tuple[tuple[str, ...], str]
-COHERENCE = 0.423  # coherence time times largest Doppler shift, at a correlation of 1/2 (Rappaport, geometric mean)
+MOST_WANDER = 1.0  # rad²: beyond it a sum is mostly noise
+COHERENCE = 0.032  # coherence time times largest Doppler shift: J0(2π·0.032) = 0.99, an error of -17 dB
 
 
 def waveform_conflicts(config: "Config", n_symbols: int) -> Iterator[Conflict]:
@@ -39,7 +42,7 @@ def waveform_conflicts(config: "Config", n_symbols: int) -> Iterator[Conflict]:
         return
     yield from _radio(config, about)
     yield from _level(config, about)
-    yield from _times(air, about, frame)
+    yield from _times(config, about, frame)
 
 
 def _power(config: "Config") -> Iterator[Conflict]:
@@ -61,6 +64,13 @@ def _air(air: Loopback) -> Iterator[Conflict]:
 
 def _radio(config: "Config", about: Modem) -> Iterator[Conflict]:
     air, fs = config.radio.loopback, about.sample_rate
+    widest = int(WIDEST_BAND * about.numerology.n_fft / 2)
+    if about.numerology.half_width > widest:
+        yield (
+            ("waveform.half_width", "waveform.n_fft"),
+            f"waveform.half_width: sample clocks are corrected in {WIDEST_BAND:.0%} of the band, at most {widest} "
+            f"subcarriers on each side of {about.numerology.n_fft}, got {about.numerology.half_width}",
+        )
     try:
         check_radio(about, math.ceil(air.timing_offset), air.timing_jitter)
     except ValueError as error:
@@ -79,13 +89,13 @@ def _radio(config: "Config", about: Modem) -> Iterator[Conflict]:
             f"radio.loopback.delay_spread_s: the last path of {air.profile} comes after {longest / fs:.2g} s, the "
             f"receiver allows for {about.delay_spread / fs:.2g} s; set waveform.delay_spread_s >= {longest / fs:.2g}",
         )
-    offset, reach = 2e-6 * air.offset_ppm * air.carrier_hz, fs / 32
+    offset, reach = 2e-6 * air.offset_ppm * air.carrier_hz, 8 * fs / about.numerology.n_fft
     if offset > reach:
         yield (
-            ("radio.loopback.offset_ppm", "radio.loopback.carrier_hz", "waveform.sample_rate"),
+            ("radio.loopback.offset_ppm", "radio.loopback.carrier_hz", "waveform.sample_rate", "waveform.n_fft"),
             f"radio.loopback.offset_ppm: two radios may differ by {offset / 1e3:.0f} kHz, a beacon is found up to "
-            f"{reach / 1e3:.0f} kHz (sample_rate/32); at most {5e5 * reach / air.carrier_hz:.2g} ppm, or a higher "
-            "waveform.sample_rate",
+            f"{reach / 1e3:.0f} kHz (8·sample_rate/n_fft); at most {5e5 * reach / air.carrier_hz:.2g} ppm, a smaller "
+            "waveform.n_fft, or a higher waveform.sample_rate",
         )
 
 
@@ -101,7 +111,8 @@ def _level(config: "Config", about: Modem) -> Iterator[Conflict]:
         )
 
 
-def _times(air: Loopback, about: Modem, frame: Frame) -> Iterator[Conflict]:
+def _times(config: "Config", about: Modem, frame: Frame) -> Iterator[Conflict]:
+    air = config.radio.loopback
     fs, uncertain = about.sample_rate, math.ceil(air.timing_offset) + 8 * math.ceil(air.timing_jitter)
     if about.response < LISTENING + uncertain:
         yield (
@@ -115,11 +126,30 @@ def _times(air: Loopback, about: Modem, frame: Frame) -> Iterator[Conflict]:
             f"waveform.trigger_lead_s: agents hear the trigger to its end and may send {uncertain} samples early, got "
             f"{about.trigger_lead} samples; set it to {(uncertain + 1) / fs:.2g} or more",
         )
+    # the server's clock counts the beacons, the air's the channels
+    left = (1 - FIRST_BEACON - 1e-6 * air.offset_ppm * config.rounds) * about.period
+    if air.redraw and frame.end > left:
+        yield (
+            ("waveform.round_period_s", "radio.loopback.redraw", "agents.count"),
+            f"waveform.round_period_s: channels are drawn anew {left / fs:.3f} s after a "
+            f"beacon, a round lasts {frame.end / fs:.3f} s; set it to {frame.end / left * about.period / fs:.3g} or "
+            "more, or radio.loopback.redraw = false",
+        )
+    span = frame.payload_length + (about.turnaround if about.trigger_lead is None else about.trigger_lead)
+    wander = 4 * math.pi * air.linewidth_hz * span / fs
+    if wander > MOST_WANDER:
+        yield (
+            ("radio.loopback.linewidth_hz", "waveform.trigger"),
+            f"radio.loopback.linewidth_hz: two oscillators drift apart by {math.degrees(wander**0.5):.0f} "
+            f"degrees rms until the payload ends, after {span / fs:.2g} s; at most "
+            f"{MOST_WANDER * fs / (4 * math.pi * span):.2g} Hz each"
+            + ("" if about.trigger_lead is not None else ", or waveform.trigger = true"),
+        )
     if air.doppler_hz:
-        coherence, span = COHERENCE / air.doppler_hz, (frame.end - frame.cycle_starts[-1]) / fs
-        if coherence < span:
+        coherence, since = COHERENCE / air.doppler_hz, (frame.end - frame.cycle_starts[-1]) / fs
+        if coherence < since:
             yield (
                 ("radio.loopback.doppler_hz", "waveform.turnaround_s", "agents.count"),
-                f"radio.loopback.doppler_hz: channels change within {coherence:.2g} s, a payload ends {span:.2g} s "
-                f"after its sounding; at most {COHERENCE / span:.2g} Hz, or a shorter waveform.turnaround_s",
+                f"radio.loopback.doppler_hz: channels stay alike to 0.99 for {coherence:.2g} s, a payload ends "
+                f"{since:.2g} s after its sounding; at most {COHERENCE / since:.2g} Hz, or a shorter waveform.turnaround_s",
             )

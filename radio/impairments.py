@@ -92,8 +92,7 @@ def quantise(x: np.ndarray, bits: int | None) -> tuple[np.ndarray, int]:
 
     Args:
         x: samples.
-        bits: of each component; None: ideal converters without a limit, and the count is of samples with a component
-            beyond [−1, 1].
+        bits: of each component; None: ideal converters without a limit.
 
     Raises:
         ValueError: bits are not among 2 to 24.
@@ -101,9 +100,7 @@ def quantise(x: np.ndarray, bits: int | None) -> tuple[np.ndarray, int]:
     _check_samples(x)
     parts = np.ascontiguousarray(x).view(np.float32).reshape(*x.shape, 2)
     if bits is None:
-        if not parts.size or (parts.min() >= -1 and parts.max() <= 1):
-            return x, 0
-        return x, int((np.abs(parts) > 1).any(-1).sum())
+        return x, 0
     if bits not in range(MIN_BITS, MAX_BITS + 1):
         raise ValueError(f"bits must be {MIN_BITS} to {MAX_BITS}, got {bits}; set None for ideal converters")
     largest = np.float32(2 ** (bits - 1))

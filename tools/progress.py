@@ -69,7 +69,9 @@ class Live(Silent):
             self._accuracy = f"{100 * record['new_agent_accuracy']:.1f} %"
         figures = f"loss {_number(record['train_loss'], '.3f')}  new agents {self._accuracy}"
         nmse = record.get("oracle_nmse_db")
-        if record.get("channel_uses") is not None:
+        if record["outcome"] != "ok":
+            figures += f"  {record['outcome'].replace('_', ' ')}: {record.get('failure') or 'see the history'}"
+        elif record.get("channel_uses") is not None:
             figures += f"  NMSE {_number(nmse, '.1f')} dB"
         self._progress.update(self._task, completed=record["round"] + 1, figures=figures)
         last = record["round"] + 1 == self._total

@@ -28,7 +28,7 @@ from tools.paths import default_run_folder
     is_flag=False,
     flag_value=1,
     type=click.IntRange(min=1),
-    help="Keep what the server receives in every round, or every Nth, in recordings/ of the run's folder.",
+    help="Keep what the server receives in every round, or every Nth, in recordings/ of the run's folder; put it last.",
 )
 @click.option("--quiet", is_flag=True, help="No progress, only the result.")
 @json_option
@@ -107,7 +107,8 @@ def _conclude(folder: Path, as_json: bool) -> None:
 
     report = folder / "report.html"
     write_report([folder], report)
-    final = next(record for record in reversed(read(folder / "history.jsonl")) if "new_agent_accuracy" in record)
+    history = read(folder / "history.jsonl")
+    final = next(record for record in reversed(history) if "new_agent_accuracy" in record)
     if as_json:
         return
     (low, high), steps = final["new_agent_interval"], len(final["accuracy_by_step"]) - 1
@@ -120,6 +121,23 @@ def _conclude(folder: Path, as_json: bool) -> None:
         f"Without fine-tuning:            {100 * before:.1f} % [{100 * before_low:.1f}, {100 * before_high:.1f}]"
     )
     click.echo(f"Report: {report}")
+    _warn(history)
+
+
+def _warn(history: list[dict[str, Any]]) -> None:
+    """Say on stderr which rounds delivered nothing; exit 1 if none delivered anything."""
+    lost = [record for record in history if record["outcome"] != "ok"]
+    if not lost:
+        return
+    last = lost[-1]
+    reason = last.get("failure") or "; ".join(sorted(set(last["excluded"].values()))[:2]) or last["outcome"]
+    click.echo(
+        f"{len(lost)} of {len(history)} rounds delivered nothing (last: round {last['round']}, {last['outcome']}: "
+        f"{reason}); the agents kept their updates",
+        err=True,
+    )
+    if len(lost) == len(history):
+        raise SystemExit(1)
 
 
 def _describe(experiment: Any, folder: Path, cache: Path, record_every: int | None, as_json: bool) -> None:

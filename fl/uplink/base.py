@@ -40,7 +40,8 @@ class Delivery:
         receive_snr_db: power of the received sum over σ², measured.
         transmit_power: mean |x_i|² over P of each agent heard, by id.
         predicted_nmse_db: error that the receiver predicts for its own estimate.
-        oracle_symbol_nmse_db: error of the received symbols against Σ A g_i, which only a simulation knows.
+        oracle_symbol_nmse_db: error of the received symbols against Σ c_i·A g_i over the agents heard, which only a
+            simulation knows.
         failure: why the round could not be received; None when it was, or when nobody was fit to send.
         diagnostics: what else the uplink has to say about the round, for history and report.
     """

@@ -126,7 +126,7 @@ def test_limited_samples_are_counted_once_and_only_they():
     assert clipped == 3
     top = 1 - 2**-7
     assert np.array_equal(y, np.array([0.5, top, -1, top + 1j * top, -1j, 1j * top], np.complex64))
-    assert ReceiveChain().apply(x)[1] == 2
+    assert ReceiveChain().apply(x)[1] == 0  # an ideal converter has no limit
 
 
 @pytest.mark.parametrize("x", [SIGNED_ZEROS, 3 * gaussian(500), gaussian(500)[::2], gaussian(500).reshape(5, 100)])

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dsp.frame import marker
+from dsp.frame import LONG_REPEATS, SHORT_REPEATS, beacon
 from dsp.phase_tracking import Track, predict, update_phase, wrap
 from dsp.resample import resample
 from dsp.sync import Beacon, NotDetected, Reference, acquire, measure_marker, phase_change
@@ -20,6 +20,7 @@ CHUNK = 512
 TRACKED_SEARCH = 64
 LISTENING = CHUNK + 2 * TRACKED_SEARCH  # samples after a beacon until which an agent may go on listening for it
 MOST_OFFSET = 50e-6  # between the clocks of two radios: a counter that was never compared may be wrong by this
+MOST_DRIFT = 1e-7  # of an offset that was measured: wander since then, and the error of the measurement
 
 
 @dataclass(frozen=True)
@@ -95,27 +96,31 @@ def follow(radio: Radio, modem: Modem, beacon_at: int, known: Clock | None) -> F
         RadioError: the radio failed.
     """
     expected = float(beacon_at) if known is None else known.index(beacon_at)
-    margin = TRACKED_SEARCH
     if known is None:
         margin = min(modem.search + int(np.ceil(MOST_OFFSET * beacon_at)), modem.turnaround)
+    else:
+        margin = TRACKED_SEARCH + int(np.ceil(MOST_DRIFT * (beacon_at - known.server)))
     numerology = modem.numerology
     first = max(int(np.floor(expected)) - margin, 0)
-    needed = 32 * numerology.n_fft // 16 + len(marker(numerology)) + TRACKED_SEARCH
-    heard = radio.receive(needed + (0 if known is None else margin), first).data
-    most = needed + 2 * margin + numerology.n_fft
+    needed = len(beacon(numerology)) + TRACKED_SEARCH
+    heard = radio.receive(needed + (0 if known is None else TRACKED_SEARCH), first).data
+    end = first + needed + 2 * margin + numerology.n_fft
     while True:
         try:
             return _follower(acquire(heard, numerology, modem.carrier, modem.false_alarm), first, beacon_at, modem)
         except NotDetected:
-            if heard.size >= most:
+            if first + heard.size >= end:
                 raise
-            heard = np.concatenate([heard, radio.receive(CHUNK, first + heard.size).data])
+            # a beacon that ends in the next chunk begins in what is kept: the search costs what it hears, once
+            kept = heard[-(needed + CHUNK) :]
+            first += heard.size - kept.size
+            heard = np.concatenate([kept, radio.receive(CHUNK, first + kept.size).data])
 
 
 def _follower(found: Beacon, first: int, beacon_at: int, modem: Modem) -> Follower:
     offset = found.cfo / modem.carrier
     own = first + found.start
-    opened = beacon_at + 32 * modem.numerology.n_fft // 16
+    opened = beacon_at + SHORT_REPEATS * modem.numerology.n_fft // 16
     clock = Clock(own, beacon_at, offset)
     return Follower(clock, found.cfo, found.cfo_std, clock.index(opened), found.reference, opened)
 
@@ -124,7 +129,7 @@ def listen(radio: Radio, modem: Modem, follower: Follower, at: int) -> Reference
     """Return the marker that left the server at index `at`, with carrier and clock undone."""
     own = follower.clock.index(at)
     first = int(np.floor(own))
-    samples = radio.receive(5 * modem.numerology.n_fft, first).data
+    samples = radio.receive(LONG_REPEATS * modem.numerology.n_fft, first).data
     elapsed = first - follower.turned_from
     return measure_marker(samples, own - first, follower.cfo, elapsed, modem.numerology, modem.carrier)
 

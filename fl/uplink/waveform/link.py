@@ -20,6 +20,8 @@ from fl.uplink.waveform.server import Granted, Link, Payload
 from fl.uplink.waveform.settings import check_radio
 from radio.base import RadioError
 
+MOST_CLIPPED = 1e-3
+
 
 @dataclass
 class WaveformUplink:
@@ -103,22 +105,28 @@ class WaveformUplink:
     def _nothing(self, on_air: Round, excluded: dict[int, str], failure: str | None) -> Delivery:
         """Return a round in which nothing was delivered: nobody fit to send, or not received."""
         n = len(on_air.agents)
+        about = _reception(on_air) | {
+            "agents": {agent: {"cfo_hz": follower.cfo} for agent, follower in sorted(on_air.followers.items())}
+        }
         return Delivery(
-            None, np.zeros(n, bool), np.ones(n), dict(excluded), self.n_symbols, _uses(on_air), failure=failure
-        )
+            None, np.zeros(n, bool), np.ones(n), dict(excluded), self.n_symbols, _uses(on_air),
+            failure=failure, diagnostics=about,
+        )  # fmt: skip
 
     def state(self) -> dict[str, np.ndarray]:
-        """Return what has to be kept between two rounds: clocks of the agents, tracks of the server."""
+        """Return what has to be kept between two rounds: clocks of the agents, tracks of the server, who was met."""
         clocks = [(i, c.own, c.server, c.offset) for i, c in sorted(self.stations.clocks.items())]
         tracks = [(i, t.time, *t.state, *t.covariance.ravel()) for i, t in sorted(self.stations.tracks.items())]
         return {
             "clocks": np.array(clocks, np.float64).reshape(-1, 4),
             "tracks": np.array(tracks, np.float64).reshape(-1, 8),
+            "met": np.array(sorted(self.stations.met), np.int64),
         }
 
     def restore(self, state: dict[str, np.ndarray]) -> None:
         """Go on from a `state`."""
         stations = self.stations
+        stations.met = set(state["met"].tolist())
         stations.clocks = {int(row[0]): Clock(row[1], int(row[2]), row[3]) for row in state["clocks"].tolist()}
         stations.tracks = {
             int(row[0]): Track(float(row[1]), row[2:4].copy(), row[4:].reshape(2, 2)) for row in state["tracks"]
@@ -146,15 +154,26 @@ def _diagnostics(
     on_air: Round, links: dict[int, Link], granted: Granted, sent: Sent, payload: Payload
 ) -> dict[str, Any]:
     """Return what the history says about a round on the air besides its outcome."""
-    received = [samples for _, samples in on_air.segments]
-    return {
+    return _reception(on_air) | {
         "noise_db": float(db(payload.element_noise)),
-        "clipped_fraction": sum(s.clipped for s in received) / sum(s.data.size for s in received),
         "agents": {
             agent: _agent(on_air, row, links[agent], sent, payload)
             for row, agent in enumerate(on_air.agents)
             if granted.grant.heard[row]
         },
+    }
+
+
+def _reception(on_air: Round) -> dict[str, Any]:
+    """Return what the history says of the samples themselves, and a warning where the converter limited them."""
+    received = [samples for _, samples in on_air.segments]
+    clipped = sum(samples.clipped for samples in received) / max(sum(samples.data.size for samples in received), 1)
+    if clipped <= MOST_CLIPPED:
+        return {"clipped_fraction": clipped}
+    return {
+        "clipped_fraction": clipped,
+        "warning": f"{100 * clipped:.2g} % of the server's samples are at full scale; lower its gain "
+        "(radio.loopback.gain_db) or waveform.level_dbfs",
     }
 
 
@@ -167,6 +186,7 @@ def _agent(on_air: Round, row: int, link: Link, sent: Sent, payload: Payload) ->
         "channel_db": float(db(float(np.mean(np.abs(link.channel) ** 2)))),
         "delay_samples": strongest_delay(link.channel, on_air.modem.numerology),
         "papr_db": sent.papr_db.get(agent),
+        "sent_fraction": float(sent.fraction[row]),
     }
     if correction is not None and correction.innovation is not None:
         about["trigger_deg"] = float(np.degrees(correction.innovation))

@@ -41,6 +41,7 @@ class Stations:
         radio_of: the radio of an agent.
         clocks: of the agents beside the server's.
         tracks: the server's, of each agent's carrier offset before correction.
+        met: agents that have been called before, heard or not.
     """
 
     modem: Modem
@@ -48,6 +49,7 @@ class Stations:
     radio_of: Callable[[int], Radio]
     clocks: dict[int, Clock] = field(default_factory=dict)
     tracks: dict[int, Track] = field(default_factory=dict)
+    met: set[int] = field(default_factory=set)
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,7 @@ class Round:
 
     def __init__(self, stations: Stations, agents: tuple[int, ...], n_symbols: int, index: int, seed: int) -> None:
         self.stations, self.modem, self.agents, self.index = stations, stations.modem, agents, index
-        first = any(agent not in stations.tracks for agent in agents)
+        first = not stations.met.issuperset(agents)
         self.frame: Frame = self.modem.frame(len(agents), n_symbols, first)
         self.modem.check_period(self.frame)
         self.start = round(self.modem.period * (index + FIRST_BEACON))
@@ -98,19 +100,34 @@ class Round:
         Raises:
             RadioError: the server cannot send, or nobody heard the beacon.
         """
+        self.stations.met.update(self.agents)
         amplitude, numerology = self.modem.level, self.modem.numerology
         server = self.stations.server
         server.transmit((amplitude * beacon(numerology)).astype(np.complex64), self.start)
         for offset in self.frame.markers[0 if self.frame.cycles > 1 else 1 :]:
             server.transmit((amplitude * marker(numerology)).astype(np.complex64), self.start + offset)
-        for row, agent in enumerate(self.agents):
+        for row in self._in_turn():
+            agent = self.agents[row]
             try:
                 self._answer(row, agent)
-            except (NotDetected, RadioError) as error:
+            except NotDetected as error:  # its clock runs on: look for the next beacon where it is due
+                self.excluded[agent] = f"{type(error).__name__}: {error}"
+            except RadioError as error:
                 self.excluded[agent] = f"{type(error).__name__}: {error}"
                 self.stations.clocks.pop(agent, None)
         if not self.followers:
             raise RadioError(f"no agent heard the beacon; agent {self.agents[0]}: {self.excluded[self.agents[0]]}")
+
+    def _in_turn(self) -> list[int]:
+        """Return the rows, agents of a known clock first.
+
+        On a simulated air time stands still but for who listens, and a newcomer listens long if it hears nothing. Who
+        is first among the newcomers changes, so that a deaf one keeps the others out for a round at most.
+        """
+        known = [row for row, agent in enumerate(self.agents) if agent in self.stations.clocks]
+        new = [row for row, agent in enumerate(self.agents) if agent not in self.stations.clocks]
+        turn = self.index % len(new) if new else 0
+        return known + new[turn:] + new[:turn]
 
     def _answer(self, row: int, agent: int) -> None:
         radio = self.stations.radio_of(agent)
@@ -181,7 +198,9 @@ class Round:
                 channels[row] = links[agent].channel
         noise_var = max(float(np.mean([link.noise_var for link in links.values()])), 1e-30)
         power = np.where(channels.any(1), symbol_power, 0.0)
-        granted = server_side.decide(replace(control, noise_var=noise_var), self.modem, self.agents, power, channels)
+        control = replace(control, noise_var=noise_var)
+        off = server_side.misalignment(links, self.agents, self.modem, self.frame)
+        granted = server_side.decide(control, self.modem, self.agents, power, channels, off)
         granted.grant.excluded.update(self.excluded)
         return granted
 

@@ -1,5 +1,6 @@
 """What server and agents agree on before the first round of a waveform run."""
 
+import math
 from dataclasses import dataclass
 
 from dsp.frame import Frame, payload_symbols
@@ -94,12 +95,20 @@ def check_radio(modem: Modem, uncertainty: int, repeatability: float) -> None:
     late = numerology.window_lead
     early = numerology.cyclic_prefix - numerology.window_lead
     if uncertainty > late or uncertainty + modem.delay_spread > early:
-        needed = 2 * uncertainty + modem.delay_spread
+        needed = math.ceil(2 * uncertainty + modem.delay_spread)
+        prefix = max(needed, numerology.cyclic_prefix)
+        if needed > numerology.n_fft:
+            most = math.floor((numerology.n_fft - modem.delay_spread) / 2)
+            raise ValueError(
+                f"timing_uncertainty must be at most {most} samples with n_fft {numerology.n_fft}, got {uncertainty}: "
+                "no cyclic prefix can cover it; measure and take out the delays, or raise waveform.n_fft"
+            )
+        remedy = "" if prefix == numerology.cyclic_prefix else f"waveform.cyclic_prefix >= {needed} and "
         raise ValueError(
             f"cyclic_prefix must cover timing_uncertainty ({uncertainty} samples either way) plus the delay spread "
             f"({modem.delay_spread:g}), got {numerology.cyclic_prefix} with window_lead {numerology.window_lead}; set "
-            f"waveform.cyclic_prefix >= {needed:.0f} and waveform.window_lead between {uncertainty} and "
-            f"cyclic_prefix - {uncertainty + modem.delay_spread:.0f}"
+            f"{remedy}waveform.window_lead between {uncertainty} and "
+            f"{math.floor(prefix - uncertainty - modem.delay_spread)}"
         )
     if repeatability > MOST_JITTER:
         raise ValueError(

@@ -34,6 +34,8 @@ def waveform(  # noqa: PLR0913, PLR0917 - one argument an option
 ) -> None:
     """Measure the demodulated sum, the cost of impairments, the beacon, phase prediction and presence.
 
+    With fewer rounds or trials than the default, a SHORT may be chance.
+
     \b
     Examples:
         airmeta bench waveform --rounds 4 --trials 100

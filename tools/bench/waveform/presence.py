@@ -183,7 +183,9 @@ def simulate(seed: int, first: int, count: int) -> tuple[int, int, int]:
                 expected = places.pilot_values[row] * np.sqrt(energies[row] / modem.pilots)
                 noise = rng.standard_normal((2, modem.pilots)) / np.sqrt(2)
                 there = row != silent
-                heard = is_present(there * expected + noise[0] + 1j * noise[1], expected, power, rate)
+                heard = is_present(
+                    there * expected + noise[0] + 1j * noise[1], expected, power, rate, places.silent.size
+                )
                 wrong += heard != there
             decisions += rows.size
         rounds += REPEATS

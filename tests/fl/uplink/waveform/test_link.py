@@ -222,6 +222,57 @@ def test_an_agent_that_first_takes_part_late_still_finds_the_beacon():
     assert link.deliver(offer(), 400).heard.all()  # 100 s at up to 40 ppm: 16,000 samples
 
 
+def deafened(link, agent):
+    """Make every link of an agent 150 dB weaker, as if its antenna had come off."""
+    air = link.stations.server.air
+    unit_of = air.unit_of
+    air.unit_of = lambda unit: replace(unit_of(unit), path_loss_db=150.0) if unit == agent + 1 else unit_of(unit)
+
+
+@pytest.mark.parametrize("first", [0, 1000])
+def test_a_deaf_agent_costs_the_others_one_round_at_most(first):
+    link = uplink()
+    deafened(link, 0)
+    heard = [link.deliver(offer(), first + index).heard.tolist() for index in range(4)]
+    assert heard[1:] == [[False, True, True, True]] * 3
+
+
+def test_an_agent_that_goes_deaf_is_found_again_when_it_hears():
+    link = uplink(20.0, {**FLAT, "offset_ppm": 20.0})
+    assert link.deliver(offer(), 100).heard.all()
+    unit_of = link.stations.server.air.unit_of
+    deafened(link, 2)
+    for index in range(101, 104):
+        assert link.deliver(offer(), index).heard.tolist() == [True, True, False, True]
+    link.stations.server.air.unit_of = unit_of
+    assert link.deliver(offer(), 104).heard.all()
+
+
+def test_few_of_many_agents_take_part_whenever_they_are_drawn():
+    link = uplink(20.0, EVERYTHING)
+    rng = np.random.default_rng(5)
+    for index in range(0, 400, 40):
+        agents = tuple(sorted(rng.choice(12, 3, replace=False).tolist()))
+        what = replace(offer(3, seed=index), agents=agents)
+        assert link.deliver(what, index).diagnostics["agents"].keys() == set(agents)
+
+
+@pytest.mark.parametrize("air", [FLAT, {}])
+def test_the_receiver_is_told_the_variance_of_its_error(air):
+    """Over 8 rounds of 800 symbols; nothing wanders here, and the trackers are told. σ² is known to 10 % a round."""
+    link = uplink(20.0, air, linewidth_hz=0.0, frequency_walk=0.0)
+    errors = []
+    for index in range(8):
+        _, seen = captured(link, index, seed=index)
+        errors.append(np.mean(np.abs(seen.payload.scaled - seen.oracle_sum) ** 2 / seen.payload.noise_var))
+    assert np.mean(errors) == pytest.approx(1, abs=0.2)
+
+
+def test_a_converter_at_its_limit_is_warned_of():
+    delivery = uplink(20.0, {**FLAT, "gain_db": 20.0, "converter_bits": 12}).deliver(offer(), 0)
+    assert "lower its gain" in delivery.diagnostics["warning"]
+
+
 def test_only_rounds_with_a_new_agent_sound_four_times():
     link = uplink()
     _, first = captured(link)
