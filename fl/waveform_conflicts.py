@@ -151,5 +151,6 @@ def _times(config: "Config", about: Modem, frame: Frame) -> Iterator[Conflict]:
             yield (
                 ("radio.loopback.doppler_hz", "waveform.turnaround_s", "agents.count"),
                 f"radio.loopback.doppler_hz: channels stay alike to 0.99 for {coherence:.2g} s, a payload ends "
-                f"{since:.2g} s after its sounding; at most {COHERENCE / since:.2g} Hz, or a shorter waveform.turnaround_s",
+                f"{since:.2g} s after its sounding; at most {COHERENCE / since:.2g} Hz, or a shorter "
+                "waveform.turnaround_s",
             )

@@ -90,7 +90,8 @@ def _finding(on_air: Round, agent: int, link: Link | None, reason: str) -> Findi
     if reason:
         remedy = (
             "; bring it nearer or raise a gain, in a simulation raise uplink.snr_db or lower "
-            "radio.loopback.path_loss_db; a notch costs headroom, P/(σ²·mean 1/|H|²), that the SNR does not show: uplink.min_headroom_db"
+            "radio.loopback.path_loss_db; a notch costs headroom, P/(σ²·mean 1/|H|²), that the SNR does not show: "
+            "uplink.min_headroom_db"
         )
         return replace(found, verdict="too weak", reason=reason + remedy)
     return replace(found, verdict="good")
