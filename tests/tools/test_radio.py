@@ -204,3 +204,9 @@ def test_a_run_keeps_every_nth_round_and_its_history_is_the_same(config, cache, 
     assert (tmp_path / "a" / "history.jsonl").read_bytes() == (tmp_path / "b" / "history.jsonl").read_bytes()
     result = call("replay", tmp_path / "a" / "recordings" / "round-00001")
     assert "same bytes as live" in result.stdout
+
+
+def test_replaying_a_folder_says_what_to_give(tmp_path):
+    outcome = CliRunner().invoke(main, ["radio", "replay", str(tmp_path)])
+    assert outcome.exit_code == 2
+    assert "*.sigmf-meta" in outcome.output

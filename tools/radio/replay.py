@@ -28,6 +28,9 @@ def replay(recordings: tuple[Path, ...], overrides: tuple[str, ...], as_json: bo
     from radio.base import RadioError
     from radio.sigmf.layout import files_of
 
+    folders = [path for path in recordings if path.is_dir()]
+    if folders:
+        raise click.UsageError(f"{folders[0]} is a folder; give {folders[0]}/*.sigmf-meta")
     good = True
     with readable_errors():
         for path in dict.fromkeys(files_of(recording)[0] for recording in recordings):

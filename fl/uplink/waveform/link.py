@@ -15,12 +15,10 @@ from fl.uplink.codec import Codec, like, mean_power, real_like
 from fl.uplink.grant import PowerControl
 from fl.uplink.waveform.agent import Clock
 from fl.uplink.waveform.capture import Capture
-from fl.uplink.waveform.round import Round, Sent, Stations
+from fl.uplink.waveform.round import MOST_CLIPPED, Round, Sent, Stations
 from fl.uplink.waveform.server import Granted, Link, Payload
 from fl.uplink.waveform.settings import check_radio
 from radio.base import RadioError
-
-MOST_CLIPPED = 1e-3
 
 
 @dataclass
@@ -166,8 +164,7 @@ def _diagnostics(
 
 def _reception(on_air: Round) -> dict[str, Any]:
     """Return what the history says of the samples themselves, and a warning where the converter limited them."""
-    received = [samples for _, samples in on_air.segments]
-    clipped = sum(samples.clipped for samples in received) / max(sum(samples.data.size for samples in received), 1)
+    clipped = on_air.clipped_fraction
     if clipped <= MOST_CLIPPED:
         return {"clipped_fraction": clipped}
     return {

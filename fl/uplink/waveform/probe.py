@@ -7,7 +7,7 @@ import numpy as np
 from dsp.channel_estimation import strongest_delay
 from dsp.metrics import db
 from fl.uplink.grant import PowerControl
-from fl.uplink.waveform.round import Round, Stations
+from fl.uplink.waveform.round import MOST_CLIPPED, Round, Stations
 from fl.uplink.waveform.server import Link
 from fl.uplink.waveform.settings import Modem
 from radio.base import RadioError
@@ -19,7 +19,7 @@ class Finding:
 
     Args:
         agent: id.
-        verdict: "good", "no beacon", "silent", "prefix too short" or "too weak".
+        verdict: "good", "no beacon", "silent", "too strong", "prefix too short" or "too weak".
         reason: of a verdict that is not good, and what to change.
         cfo_hz: of the server's carrier as the agent receives it.
         cfo_ppm: the same over the carrier.
@@ -84,6 +84,12 @@ def _finding(on_air: Round, agent: int, link: Link | None, reason: str) -> Findi
         snr_db=float(db(gain / max(link.noise_var, 1e-30))),
         residual_hz=link.residual.frequency,
     )
+    if on_air.clipped_fraction > MOST_CLIPPED:
+        strong = (
+            f"{100 * on_air.clipped_fraction:.2g} % of the server's samples are at full scale; lower its gain "
+            "(radio.loopback.gain_db) or waveform.level_dbfs"
+        )
+        return replace(found, verdict="too strong", reason=strong)
     outside = outside_prefix(delay, link.delay + on_air.modem.delay_spread, on_air.modem)
     if outside is not None:
         return replace(found, verdict="prefix too short", reason=outside)

@@ -28,6 +28,7 @@ from radio.base import OverrunError, Radio, RadioError, Samples
 
 FIRST_BEACON = 0.2  # of a period, before the first round's beacon
 PEAK = 0.999
+MOST_CLIPPED = 1e-3
 UNKNOWN_OFFSET = 1.5  # an agent's own figure for its CFO is for a flat channel: be wider
 
 
@@ -93,6 +94,12 @@ class Round:
         self.followers: dict[int, Follower] = {}
         self.corrections: dict[int, Correction] = {}
         self.segments: list[tuple[str, Samples]] = []
+
+    @property
+    def clipped_fraction(self) -> float:
+        """Samples at the limit of the server's converter, among all that it has received."""
+        received = [samples for _, samples in self.segments]
+        return sum(samples.clipped for samples in received) / max(sum(samples.data.size for samples in received), 1)
 
     def call(self) -> None:
         """Let the server send beacon, markers and trigger, and every agent find the beacon and answer.

@@ -99,3 +99,10 @@ def test_the_window_allows_for_just_what_the_prefix_holds(configured):
         -23.5, 0, about
     )
     assert "27 samples late, the window allows for 26; set waveform.cyclic_prefix >= 49" in outside_prefix(0, 27, about)
+
+
+def test_a_server_at_the_limit_of_its_converter_is_told_to_lower_its_gain(bench):
+    stations, control = bench(CLEAR.model_copy(update={"gain_db": 20.0, "converter_bits": 12}))
+    for finding in look(stations, control):
+        assert finding.verdict == "too strong"
+        assert "radio.loopback.gain_db" in finding.reason
