@@ -17,8 +17,8 @@ from fl.radios import modem
 from fl.uplink.waveform.agent import LISTENING
 from fl.uplink.waveform.round import FIRST_BEACON
 from fl.uplink.waveform.settings import Modem, check_radio
-from radio.air import LONGEST_DELAY
 from radio.fading import profile
+from radio.propagation import LONGEST_DELAY
 
 if TYPE_CHECKING:
     from fl.config import Config

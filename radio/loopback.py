@@ -4,8 +4,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from radio.air import ROUNDING, Air
+from radio.air import Air
 from radio.base import LateError, RadioError, Samples, check_burst
+from radio.propagation import ROUNDING
 
 
 @dataclass

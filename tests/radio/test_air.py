@@ -3,12 +3,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from radio.air import BLOCK, NOISE_CHUNK, Air, Unit
+from radio.air import Air, Unit
 from radio.base import FullScaleError, LateError, OverrunError
 from radio.fading import Fading, Profile, profile
 from radio.impairments import ReceiveChain, TransmitChain
 from radio.loopback import LoopbackRadio
+from radio.noise import NOISE_CHUNK
 from radio.oscillator import Wander
+from radio.propagation import BLOCK
 
 RATE, CARRIER = 4e6, 2.4e9
 STEADY = Fading(profile("flat"), 0.0, RATE, k_factor=1e12)
