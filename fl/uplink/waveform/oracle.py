@@ -93,6 +93,9 @@ class GenieRound(Round):
         channel = self.oracle.channel(self._unit(agent), self.start + self.frame.payload)
         return replace(link, channel=channel, residual=begin(link.residual.time, 0.0, 0.0))
 
+    def _misalignment(self, links: dict[int, Link]) -> np.ndarray | None:
+        return None
+
     def _turn_payload(self, agent: int, _link: Link, samples: np.ndarray, first: int) -> np.ndarray:
         turned = self.oracle.turn(self._unit(agent), samples, first)
         return (turned / self.oracle.front_end_gain(self._unit(agent), turned)).astype(np.complex64)

@@ -206,10 +206,12 @@ class Round:
         noise_var = max(float(np.mean([link.noise_var for link in links.values()])), 1e-30)
         power = np.where(channels.any(1), symbol_power, 0.0)
         control = replace(control, noise_var=noise_var)
-        off = server_side.misalignment(links, self.agents, self.modem, self.frame)
-        granted = server_side.decide(control, self.modem, self.agents, power, channels, off)
+        granted = server_side.decide(control, self.modem, self.agents, power, channels, self._misalignment(links))
         granted.grant.excluded.update(self.excluded)
         return granted
+
+    def _misalignment(self, links: dict[int, Link]) -> np.ndarray | None:
+        return server_side.misalignment(links, self.agents, self.modem, self.frame)
 
     def send(self, symbols: np.ndarray, links: dict[int, Link], granted: Granted) -> Sent:
         """Let the granted agents put their payload on the air, and return what they report.
