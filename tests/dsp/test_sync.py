@@ -2,20 +2,11 @@ import numpy as np
 import pytest
 
 from dsp import sync
+from dsp.detection import detection_threshold, false_alarm_rate, lag_metric, miss_rate
 from dsp.frame import beacon, marker, short_period, sounding, training_symbol
 from dsp.ofdm import Numerology, delay_ramp, modulate
 from dsp.resample import resample
-from dsp.sync import (
-    NotDetected,
-    acquire,
-    detection_threshold,
-    false_alarm_rate,
-    lag_metric,
-    measure_marker,
-    miss_rate,
-    ml_frequency,
-    phase_change,
-)
+from dsp.sync import NotDetected, acquire, measure_marker, ml_frequency, phase_change
 
 NUMEROLOGY = Numerology()
 CARRIER, RATE = 2.4e9, NUMEROLOGY.sample_rate

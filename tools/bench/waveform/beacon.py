@@ -13,18 +13,12 @@ between two samples.
 import numpy as np
 from scipy.optimize import brentq
 
+from dsp.detection import detection_threshold, lag_metric, miss_rate
 from dsp.frame import beacon as beacon_samples
 from dsp.metrics import from_db
 from dsp.ofdm import Numerology
 from dsp.resample import resample
-from dsp.sync import (
-    USED_REPEATS,
-    NotDetected,
-    acquire,
-    detection_threshold,
-    lag_metric,
-    miss_rate,
-)
+from dsp.sync import USED_REPEATS, NotDetected, acquire
 from tools.bench.waveform.claims import Claim, Effort, Part, Row, chunks, share
 
 NUMEROLOGY = Numerology()
