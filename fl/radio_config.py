@@ -59,6 +59,17 @@ class Loopback(Section):
     pa_saturation_dbfs: float | None = Field(None, description="Rapp amplifier; -4 is 8 dB above the payload's rms")
     pa_smoothness: Positive = Field(2.0, description="p of Rapp")
     converter_bits: int | None = Field(None, ge=2, le=24, description="of DAC and ADC")
+    tx_attenuation_db: float = Field(0.0, ge=0, le=89.75, description="ahead of every amplifier, until calibrated")
+    level_error_db: NotNegative = Field(0.0, description="gains of transmitters and receivers are off by up to this")
+    latency: NotNegative = Field(
+        0.0, description="samples by which a burst leaves late, drawn from 0 to this; unstated"
+    )
+    mixer_phases: bool = Field(False, description="random phases of all mixers, drawn anew at every restart")
+    leakage_db: Decibel | None = Field(None, description="at which a radio hears itself; default: it does not")
+    interferer_dbfs: Decibel | None = Field(None, description="a tone in the server's band, at its antenna")
+    interferer_hz: float = Field(3e5, description="of that, beside the carrier")
+    hardware_seed: int | None = Field(None, ge=0, description="which radios these are; default: the seed of the run")
+    restarts: int = Field(0, ge=0, description="how often their streams were started again: timing and phases redrawn")
 
 
 class Radio(Section):

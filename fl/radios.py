@@ -1,5 +1,6 @@
 """From the tables `waveform` and `radio` to a modem and radios: a server and any number of agents on one air."""
 
+import hashlib
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,6 +22,10 @@ from radio.oscillator import Wander
 
 SERVER = 0
 STEADY = 1e12  # K of a link that does not fade
+FAULTS = (
+    "offset_ppm", "iq_gain_db", "iq_phase_deg", "dc_offset_db", "pa_saturation_dbfs", "pa_smoothness",
+    "converter_bits", "level_error_db", "path_loss_db",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -82,24 +87,38 @@ def loopback(config: Loopback, sample_rate: float, level: float, snr: float, red
     k_factor = STEADY if not config.fading else None if config.k_factor_db is None else from_db(config.k_factor_db)
     fading = Fading(profile(config.profile), config.delay_spread_s, sample_rate, config.doppler_hz, k_factor, redraw)
     noise_var = level**2 * from_db(config.gain_db) / snr
+    hardware = seed if config.hardware_seed is None else config.hardware_seed
 
     @cache
     def unit_of(unit: int) -> Unit:
-        return _unit(config, unit, noise_var, stream(seed, Purpose.RADIO, agent=unit))
+        return _unit(config, unit, noise_var, hardware)
 
     air_seed = int(np.random.SeedSequence(seed, spawn_key=(int(Purpose.RADIO),)).generate_state(1)[0])
     air = Air(unit_of, fading, config.carrier_hz, sample_rate, air_seed)
 
-    @cache
-    def radio_of(agent: int) -> LoopbackRadio:
-        return LoopbackRadio(air, agent + 1, math.ceil(config.timing_offset))
+    def radio(unit: int) -> LoopbackRadio:
+        uncertain = math.ceil(config.timing_offset)
+        return LoopbackRadio(air, unit, uncertain, _serial(config, unit, hardware), f"start {config.restarts}")
 
-    return Bench(config.carrier_hz, LoopbackRadio(air, SERVER, math.ceil(config.timing_offset)), radio_of, air)
+    return Bench(config.carrier_hz, radio(SERVER), cache(lambda agent: radio(agent + 1)), air)
 
 
-def _unit(config: Loopback, unit: int, noise_var: float, rng: np.random.Generator) -> Unit:
+def _serial(config: Loopback, unit: int, hardware: int) -> str:
+    """Return a name that is another one as soon as the radio is another one: other seed, unit, or faults."""
+    faults = config.model_dump(include=set(FAULTS))
+    digest = hashlib.sha256(repr((hardware, unit, sorted(faults.items()))).encode()).hexdigest()
+    return f"loopback-{unit}-{digest[:8]}"
+
+
+def _unit(config: Loopback, unit: int, noise_var: float, hardware: int) -> Unit:
     """Return a unit with its own draw of everything that differs between two radios of a kind."""
+    rng, chains = (stream(hardware, Purpose.RADIO, purpose, unit) for purpose in (0, 1))
+    start = stream(hardware, Purpose.RADIO, 2 + config.restarts, unit)
     ppm, timing, *signs = rng.uniform(-1, 1, 6)
+    if config.restarts:
+        timing = start.uniform(-1, 1)
+    latency, *mixers = start.uniform(0, [config.latency, *([360.0 * config.mixer_phases] * 2)])
+    send_error, hear_error = config.level_error_db * chains.uniform(-1, 1, 2)
     dc = 0j if config.dc_offset_db is None else 10 ** (config.dc_offset_db / 20) * np.exp(2j * np.pi * rng.random(2))
     send, hear = np.broadcast_to(dc, 2)
     gain, phase = config.iq_gain_db * np.sign(signs), config.iq_phase_deg * np.sign(signs[::-1])
@@ -107,15 +126,22 @@ def _unit(config: Loopback, unit: int, noise_var: float, rng: np.random.Generato
     saturation = None if config.pa_saturation_dbfs is None else 10 ** (config.pa_saturation_dbfs / 20)
     return Unit(
         offset_ppm=config.offset_ppm * ppm,
-        timing_offset=0.0 if unit == SERVER else config.timing_offset * timing,
+        timing_offset=(0.0 if unit == SERVER else config.timing_offset * timing) + latency,
         timing_jitter=config.timing_jitter,
         wander=Wander(
             config.linewidth_hz, config.frequency_walk, math.radians(config.pll_rms_deg), config.pll_bandwidth_hz
         ),
         transmit=TransmitChain(
-            float(gain[0]), float(phase[0]), complex(send), saturation, config.pa_smoothness, config.converter_bits
+            float(gain[0]), float(phase[0]), complex(send), saturation, config.pa_smoothness, config.converter_bits,
+            config.tx_attenuation_db, float(send_error), float(mixers[0]),
         ),
-        receive=ReceiveChain(config.gain_db, float(gain[1]), float(phase[1]), complex(hear), config.converter_bits),
-        noise_var=noise_var,
+        receive=ReceiveChain(
+            config.gain_db, float(gain[1]), float(phase[1]), complex(hear), config.converter_bits,
+            float(mixers[1]), float(hear_error),
+        ),
+        noise_var=noise_var * from_db(hear_error),
         path_loss_db=float(loss),
-    )
+        leakage_db=config.leakage_db,
+        tone=0.0 if unit != SERVER or config.interferer_dbfs is None else 10 ** (config.interferer_dbfs / 20),
+        tone_hz=config.interferer_hz,
+    )  # fmt: skip

@@ -41,10 +41,13 @@ class Unit:
         receive: its receiver.
         noise_var: σ² of a received sample, relative to full scale.
         path_loss_db: by which every link of this unit is weaker, both ways.
+        leakage_db: gain from its own transmitter to its own receiver; None: it does not hear itself.
+        tone: amplitude at its antenna of an interferer that always sends.
+        tone_hz: frequency of that, beside its carrier.
     """
 
     offset_ppm: float = 0.0
-    start: int = 0
+    start: float = 0
     timing_offset: float = 0.0
     timing_jitter: float = 0.0
     wander: Wander = field(default_factory=Wander)
@@ -52,6 +55,9 @@ class Unit:
     receive: ReceiveChain = field(default_factory=ReceiveChain)
     noise_var: float = 0.0
     path_loss_db: float = 0.0
+    leakage_db: float | None = None
+    tone: float = 0.0
+    tone_hz: float = 0.0
 
     @property
     def rate(self) -> float:
@@ -111,6 +117,7 @@ class Air:
     _bursts: list[Burst] = field(default_factory=list)
     _sent: dict[int, int] = field(default_factory=dict)
     _oscillators: dict[int, Oscillator] = field(default_factory=dict)
+    _replaced: dict[int, Unit] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.fading.span > LONGEST_DELAY:
@@ -119,6 +126,15 @@ class Air:
                 "delay spread or lower the sample rate"
             )
 
+    def unit(self, unit: int) -> Unit:
+        """Return a unit as it is now."""
+        return self._replaced.get(unit) or self.unit_of(unit)
+
+    def replace(self, unit: int, about: Unit) -> None:
+        """Change a unit from now on: what it has sent stays as it is, its counter runs on."""
+        shift = self.frontier * (self.unit(unit).rate - about.rate)
+        self._replaced[unit] = replace(about, start=about.start + shift) if shift else about
+
     def transmit(self, unit: int, samples: np.ndarray, at: int) -> None:
         """Put samples on the air; index `at` is of the unit's counter.
 
@@ -126,7 +142,7 @@ class Air:
             LateError: somebody has already heard that instant.
             FullScaleError: a sample has |x| > 1.
         """
-        burst, about = check_burst(samples), self.unit_of(unit)
+        burst, about = check_burst(samples), self.unit(unit)
         number = self._sent[unit] = self._sent.get(unit, -1) + 1
         jitter = about.timing_jitter * self._rng(unit, 3, at % 2**64).standard_normal() if about.timing_jitter else 0.0
         first = at + about.timing_offset + jitter
@@ -147,7 +163,7 @@ class Air:
             ValueError: before air time 0, or nothing asked for.
             OverrunError: longer ago than `memory`.
         """
-        about = self.unit_of(unit)
+        about = self.unit(unit)
         begin, end = float(about.time(at)), float(about.time(at + count))
         if count < 1 or begin < 0:
             raise ValueError(f"a span must have samples and begin at air time 0 or later, got {count} from {begin:.0f}")
@@ -159,13 +175,15 @@ class Air:
             )
         heard = self._superpose(unit, count, at)
         heard += self._noise(unit, count, at)
+        if about.tone:
+            heard += self._tone(about, count, at)
         self.frontier = max(self.frontier, end)
         self._forget(oldest)
         return about.receive.apply(heard)
 
     def cut(self, unit: int) -> None:
         """Take back what a unit has put on the air and nobody has heard yet."""
-        now = self.unit_of(unit).index(self.frontier)
+        now = self.unit(unit).index(self.frontier)
         self._bursts = [
             replace(burst, until=min(burst.until, now - burst.first)) if burst.unit == unit else burst
             for burst in self._bursts
@@ -178,7 +196,7 @@ class Air:
 
     def oracle_phase(self, sender: int, receiver: int, times: np.ndarray) -> np.ndarray:
         """Return θ_u − θ_r in radians at air times."""
-        turns = 1e-6 * (self.unit_of(sender).offset_ppm - self.unit_of(receiver).offset_ppm)
+        turns = 1e-6 * (self.unit(sender).offset_ppm - self.unit(receiver).offset_ppm)
         steady = self.carrier / self.sample_rate * turns * times
         steady -= np.floor(steady)
         return 2 * np.pi * steady + self._oscillator(sender).phase(times) - self._oscillator(receiver).phase(times)
@@ -187,16 +205,18 @@ class Air:
         """Return delays in samples, shape (L,), and gains at air times, shape (T, L)."""
         low, high = sorted((sender, receiver))
         gains = self.fading.gains((self.seed, 1, low, high), times / self.sample_rate)
-        loss_db = self.unit_of(sender).path_loss_db + self.unit_of(receiver).path_loss_db
+        loss_db = self.unit(sender).path_loss_db + self.unit(receiver).path_loss_db
         return self.fading.delays, gains if loss_db == 0 else gains * 10 ** (-loss_db / 20)
 
     def _superpose(self, unit: int, count: int, at: int, sender: int | None = None) -> np.ndarray:
         first, last = at // BLOCK, (at + count - 1) // BLOCK
         total = np.zeros(((last - first + 1), BLOCK), np.complex64)
-        about = self.unit_of(unit)
+        about = self.unit(unit)
         begin, end = float(about.time(first * BLOCK)), float(about.time((last + 1) * BLOCK))
         for burst in self._bursts:
-            if burst.unit == unit or sender not in (None, burst.unit) or burst.begin >= end or burst.end <= begin:
+            if sender not in (None, burst.unit) or burst.begin >= end or burst.end <= begin:
+                continue
+            if burst.unit == unit and about.leakage_db is None:
                 continue
             low = max(int(about.index(burst.begin) // BLOCK), first)
             high = min(int(about.index(burst.end) // BLOCK), last)
@@ -206,21 +226,25 @@ class Air:
     def _add(self, total: np.ndarray, burst: Burst, unit: int, blocks: np.ndarray) -> None:
         """Add to `total`, shape (blocks, BLOCK), the part of a burst in these blocks of a receiver."""
         passage = self._passage(burst, unit, blocks)
+        delays = self.fading.delays if burst.unit != unit else np.zeros(1)
         for start in range(0, blocks.size, BATCH):
             batch = slice(start, start + BATCH)
-            moved = move(burst.samples, self.fading.delays, passage, batch)
+            moved = move(burst.samples, delays, passage, batch)
             gate(moved, burst.until, passage, batch)
             if passage.start is not None and passage.step is not None:
                 moved *= turn(passage.start[batch], passage.step[batch])
             total[batch] += moved
 
     def _passage(self, burst: Burst, unit: int, blocks: np.ndarray) -> Passage:
-        sender, receiver = self.unit_of(burst.unit), self.unit_of(unit)
+        sender, receiver = self.unit(burst.unit), self.unit(unit)
         middles = blocks * BLOCK + MIDDLE
         drift = (sender.rate - receiver.rate) / receiver.rate
         elapsed = middles - receiver.start
         where = elapsed + elapsed * drift + (sender.start - burst.first - MIDDLE)
         whole = np.rint(where)
+        if burst.unit == unit:
+            leak = 10 ** ((sender.leakage_db or 0.0) / 20) * receiver.receive.gain
+            return Passage(whole.astype(np.int64), where - whole, drift, np.array([[leak]]), None, None)
         _, gains = self.oracle_taps(burst.unit, unit, np.asarray(receiver.time(middles)))
         if (gains == gains[0]).all():
             gains = gains[:1]
@@ -231,7 +255,7 @@ class Air:
         self, sender: int, receiver: int, blocks: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray] | tuple[None, None]:
         """Return θ_u − θ_r at every 32nd sample of the blocks and its advance until the next, None if it stands."""
-        about, other = self.unit_of(receiver), self.unit_of(sender)
+        about, other = self.unit(receiver), self.unit(sender)
         if about.offset_ppm == other.offset_ppm and about.wander.is_still and other.wander.is_still:
             return None, None
         points = blocks[:, None] * BLOCK + np.arange(0, BLOCK + 1, RAMP)
@@ -249,7 +273,7 @@ class Air:
 
         n = √(−σ²·ln u)·e^{2πjv},   u, v uniform in (0, 1], [0, 1]
         """
-        variance = self.unit_of(unit).noise_var
+        variance = self.unit(unit).noise_var
         noise = np.zeros(count, np.complex64)
         if not variance:
             return noise
@@ -259,9 +283,13 @@ class Air:
             np.multiply(part, np.float32(np.sqrt(variance)), out=noise[max(begin, 0) :][: part.size])
         return noise
 
+    def _tone(self, about: Unit, count: int, at: int) -> np.ndarray:
+        cycles = np.mod(about.tone_hz / self.sample_rate * (at + np.arange(count)), 1.0)
+        return (about.tone * about.receive.gain * np.exp(2j * np.pi * cycles)).astype(np.complex64)
+
     def _oscillator(self, unit: int) -> Oscillator:
         if unit not in self._oscillators:
-            self._oscillators[unit] = Oscillator(self.unit_of(unit).wander, self.sample_rate, (self.seed, 2, unit))
+            self._oscillators[unit] = Oscillator(self.unit(unit).wander, self.sample_rate, (self.seed, 2, unit))
         return self._oscillators[unit]
 
     def _rng(self, unit: int, purpose: int, index: int) -> np.random.Generator:

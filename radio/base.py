@@ -5,9 +5,12 @@ sends. Samples are complex64, relative to full scale: |x| <= 1.
 """
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from radio.settings import Change, Limits, Settings
 
 
 class RadioError(RuntimeError):
@@ -69,11 +72,17 @@ class Radio(Receiver, Protocol):
         timing_uncertainty: samples by which a burst may leave early or late; constant while the stream runs.
         timing_repeatability: rms samples by which that offset changes between two bursts.
         lead_time: samples by which `transmit` must come before `at`.
+        serial: which radio it is, the same after a restart.
+        session: changes when streams are started or a mixer is tuned again: phases and delays from before are void.
+        limits: what can be set.
     """
 
     timing_uncertainty: int
     timing_repeatability: float
     lead_time: int
+    serial: str
+    session: str
+    limits: "Limits"
 
     def now(self) -> int:
         """Return the index of the next sample that nobody has heard yet."""
@@ -85,6 +94,19 @@ class Radio(Receiver, Protocol):
         Raises:
             LateError: that instant has gone by, or is nearer than `lead_time`.
             FullScaleError: a sample has |x| > 1.
+        """
+        ...
+
+    @property
+    def settings(self) -> "Settings":
+        """How the radio is set, as it says itself."""
+        ...
+
+    def configure(self, change: "Change") -> "Settings":
+        """Set something, between bursts, and return all settings as read back: values are those nearest to the wish.
+
+        Raises:
+            SettingError: a value is beyond the radio's limits, or the radio did not take it; nothing was changed.
         """
         ...
 

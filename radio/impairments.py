@@ -112,7 +112,7 @@ def quantise(x: np.ndarray, bits: int | None) -> tuple[np.ndarray, int]:
 
 @dataclass(frozen=True)
 class TransmitChain:
-    """From the samples to the antenna: converter, mixer, leakage, amplifier.
+    """From the samples to the antenna: converter, mixer, leakage, attenuator, amplifier, cable.
 
     Args:
         iq_gain_db: of `iq_imbalance`.
@@ -121,6 +121,9 @@ class TransmitChain:
         pa_saturation: amplitude limit of `rapp`, relative to full scale; None: a linear amplifier.
         pa_smoothness: of `rapp`.
         bits: of `quantise`; None: an ideal converter.
+        attenuation_db: ahead of the amplifier.
+        gain_db: behind it.
+        phase_deg: of its mixer.
 
     Raises:
         ValueError: one of them is out of range.
@@ -132,15 +135,27 @@ class TransmitChain:
     pa_saturation: float | None = None
     pa_smoothness: float = 2.0
     bits: int | None = None
+    attenuation_db: float = 0.0
+    gain_db: float = 0.0
+    phase_deg: float = 0.0
 
     def __post_init__(self) -> None:
+        for name in ("attenuation_db", "gain_db", "phase_deg"):
+            _check_finite(name, getattr(self, name))
         self.apply(np.zeros(1, np.complex64))
+
+    @property
+    def gain(self) -> complex:
+        """Gain of attenuator, amplifier below its knee, cable and mixer."""
+        return _gain(self.gain_db - self.attenuation_db, self.phase_deg)
 
     def apply(self, x: np.ndarray) -> np.ndarray:
         """Return what leaves the antenna."""
         y, _ = quantise(x, self.bits)
         y = dc_offset(iq_imbalance(y, self.iq_gain_db, self.iq_phase_deg), self.dc)
-        return rapp(y, math.inf if self.pa_saturation is None else self.pa_saturation, self.pa_smoothness)
+        y = _scaled(y, _gain(-self.attenuation_db, 0.0))
+        y = rapp(y, math.inf if self.pa_saturation is None else self.pa_saturation, self.pa_smoothness)
+        return _scaled(y, _gain(self.gain_db, self.phase_deg))
 
 
 @dataclass(frozen=True)
@@ -154,6 +169,8 @@ class ReceiveChain:
         iq_phase_deg: of `iq_imbalance`.
         dc: level of `dc_offset`.
         bits: of `quantise`; None: an ideal converter.
+        phase_deg: of its mixer, applied like the gain.
+        error_db: by which its amplifier is stronger than `gain_db` says.
 
     Raises:
         ValueError: one of them is out of range.
@@ -164,15 +181,18 @@ class ReceiveChain:
     iq_phase_deg: float = 0.0
     dc: complex = 0j
     bits: int | None = None
+    phase_deg: float = 0.0
+    error_db: float = 0.0
 
     def __post_init__(self) -> None:
-        _check_finite("gain_db", self.gain_db)
+        for name in ("gain_db", "phase_deg", "error_db"):
+            _check_finite(name, getattr(self, name))
         self.apply(np.zeros(1, np.complex64))
 
     @property
-    def gain(self) -> float:
-        """Amplitude gain of the amplifier, 10^(gain_db/20)."""
-        return float(10 ** (self.gain_db / 20))
+    def gain(self) -> complex:
+        """Gain of amplifier and mixer, 10^((gain_db + error_db)/20)·e^{jφ}; real without a phase."""
+        return _gain(self.gain_db + self.error_db, self.phase_deg)
 
     def apply(self, x: np.ndarray) -> tuple[np.ndarray, int]:
         """Return the samples, and how many of them were beyond the converter's range."""
@@ -186,6 +206,16 @@ def _iq_weights(gain_db: float, phase_deg: float) -> tuple[complex, complex]:
     gain = 10 ** (gain_db / 20)
     turn = complex(np.exp(1j * np.deg2rad(phase_deg)))
     return (1 + gain * turn.conjugate()) / 2, (1 - gain * turn) / 2
+
+
+def _gain(gain_db: float, phase_deg: float) -> complex:
+    """Return the complex amplitude gain; a float without a phase."""
+    amplitude = float(10 ** (gain_db / 20))
+    return amplitude * complex(np.exp(1j * np.deg2rad(phase_deg))) if phase_deg else amplitude
+
+
+def _scaled(x: np.ndarray, gain: complex) -> np.ndarray:
+    return x if gain == 1 else x * np.complex64(gain)
 
 
 def _check_samples(x: np.ndarray) -> None:

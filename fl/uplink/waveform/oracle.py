@@ -35,7 +35,7 @@ class Oracle:
 
     def follower(self, unit: int, beacon_at: int) -> Follower:
         """Return an agent's knowledge of the server without error; it turns no carrier, `turn` does all of it."""
-        own, server = self.air.unit_of(unit), self.air.unit_of(self.server)
+        own, server = self.air.unit(unit), self.air.unit(self.server)
         offset = server.rate / own.rate - 1
         time = float(server.time(beacon_at))
         clock = Clock(own.index(time), beacon_at, offset)
@@ -48,7 +48,7 @@ class Oracle:
 
         An echo was turned back by the phase of its departure and meets that of its arrival, τ later.
         """
-        own, server = self.air.unit_of(unit), self.air.unit_of(self.server)
+        own, server = self.air.unit(unit), self.air.unit(self.server)
         time = float(server.time(at))
         delays, gains = self.air.oracle_taps(unit, self.server, np.array([time]))
         theta = self.air.oracle_phase(unit, self.server, np.concatenate([[time], time - delays]))
@@ -58,19 +58,22 @@ class Oracle:
         ramps = np.exp(-2j * np.pi * np.multiply.outer(late, numerology.subcarriers) / numerology.n_fft)
         probe = np.array([1, 1j, -1, -1j], np.complex64) / 8
         heard, _ = server.receive.apply(probe)
-        return (gains[0] @ ramps) * server.receive.gain * np.vdot(probe, heard) / np.vdot(probe, probe)
+        return (
+            (gains[0] @ ramps) * own.transmit.gain * server.receive.gain * np.vdot(probe, heard) / np.vdot(probe, probe)
+        )
 
     def turn(self, unit: int, samples: np.ndarray, first: int) -> np.ndarray:
         """Return samples that arrive with no phase: turned back by θ_u − θ_s at the instant of each."""
-        own = self.air.unit_of(unit)
+        own = self.air.unit(unit)
         index = first + own.timing_offset + np.arange(samples.size)
         theta = self.air.oracle_phase(unit, self.server, np.asarray(own.time(index)))
         return (samples * np.exp(-1j * theta)).astype(np.complex64)
 
     def front_end_gain(self, unit: int, samples: np.ndarray) -> complex:
-        """Return the linear gain of a transmitter for these samples: <x, y>/<x, x>."""
-        sent = self.air.unit_of(unit).transmit.apply(samples.astype(np.complex64))
-        return complex(np.vdot(samples, sent) / max(float(np.vdot(samples, samples).real), 1e-30))
+        """Return the linear gain of a transmitter for these samples over its nominal one: <x, y>/(t·<x, x>)."""
+        transmit = self.air.unit(unit).transmit
+        sent = transmit.apply(samples.astype(np.complex64))
+        return complex(np.vdot(samples, sent) / max(float(np.vdot(samples, samples).real), 1e-30)) / transmit.gain
 
 
 class GenieRound(Round):

@@ -1,0 +1,72 @@
+"""What a measurement of a radio says: quantities with their uncertainty, a verdict in words, curves to draw."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from radio.base import RadioError
+
+Word = Literal["good", "too weak", "too strong", "too noisy", "unstable"]
+
+
+class CalibrationError(RadioError):
+    """A measurement could not be made: nothing is stored, what was known before stays.
+
+    Args:
+        message: what was seen, the limit, what to change.
+        word: the verdict.
+    """
+
+    def __init__(self, message: str, word: Word = "too weak") -> None:
+        super().__init__(message)
+        self.word: Word = word
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A measured number.
+
+    Args:
+        value: in `unit`.
+        uncertainty: half the width of its 95 % interval, in `unit`.
+        unit: as it is written behind the number; "" for none.
+    """
+
+    value: float
+    uncertainty: float
+    unit: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a user should think of a measurement.
+
+    Args:
+        word: one of five.
+        reason: what was seen, with numbers, and what to change; "" when good.
+    """
+
+    word: Word = "good"
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What was found out about one radio.
+
+    Args:
+        kind: name of the measurement, as on the command line.
+        serial: the radio it is about.
+        partner: the radio at the other end; None: it does not matter.
+        quantities: by name.
+        verdict: in words.
+        curves: arrays for the report, by name; not stored.
+    """
+
+    kind: str
+    serial: str
+    partner: str | None
+    quantities: dict[str, Quantity]
+    verdict: Verdict = Verdict()
+    curves: dict[str, np.ndarray] = field(default_factory=dict)
