@@ -188,8 +188,9 @@ def check_scale(data: np.ndarray, clipped: int, hearer: Radio) -> None:
     beyond = int((np.maximum(np.abs(data.real), np.abs(data.imag)) >= FULL_SCALE).sum())
     share = max(clipped, beyond) / max(data.size, 1)
     if share > MOST_CLIPPED:
+        largest = float(db(float(np.max(np.abs(data))) ** 2))
         raise CalibrationError(
-            f"radio {hearer.serial} is at full scale in {100 * share:.2g} % of its samples (largest "
-            f"{float(db(float(np.max(np.abs(data))) ** 2)):.1f} dBFS); lower its gain or raise the sender's attenuation",
+            f"radio {hearer.serial} is at full scale in {100 * share:.2g} % of its samples (largest {largest:.1f} "
+            "dBFS); lower its gain or raise the sender's attenuation",
             "too strong",
         )
