@@ -73,6 +73,28 @@ def modem(wave: Waveform, carrier: float) -> Modem:
     )
 
 
+def simulated_air(config: Loopback, sample_rate: float, noise_var: float, redraw: float, seed: int) -> Air:
+    """Return an air with the impairments of a configuration.
+
+    Args:
+        config: impairments.
+        sample_rate: in Hz.
+        noise_var: σ² of a received sample.
+        redraw: seconds after which channels are drawn anew; 0: never.
+        seed: of the run.
+    """
+    k_factor = STEADY if not config.fading else None if config.k_factor_db is None else from_db(config.k_factor_db)
+    fading = Fading(profile(config.profile), config.delay_spread_s, sample_rate, config.doppler_hz, k_factor, redraw)
+    hardware = seed if config.hardware_seed is None else config.hardware_seed
+
+    @cache
+    def unit_of(unit: int) -> Unit:
+        return _unit(config, unit, noise_var, hardware)
+
+    air_seed = int(np.random.SeedSequence(seed, spawn_key=(int(Purpose.RADIO),)).generate_state(1)[0])
+    return Air(unit_of, fading, config.carrier_hz, sample_rate, air_seed)
+
+
 def loopback(config: Loopback, sample_rate: float, level: float, snr: float, redraw: float, seed: int) -> Bench:
     """Return a server and agents on a simulated air.
 
@@ -84,17 +106,8 @@ def loopback(config: Loopback, sample_rate: float, level: float, snr: float, red
         redraw: seconds after which channels are drawn anew; 0: never.
         seed: of the run.
     """
-    k_factor = STEADY if not config.fading else None if config.k_factor_db is None else from_db(config.k_factor_db)
-    fading = Fading(profile(config.profile), config.delay_spread_s, sample_rate, config.doppler_hz, k_factor, redraw)
-    noise_var = level**2 * from_db(config.gain_db) / snr
     hardware = seed if config.hardware_seed is None else config.hardware_seed
-
-    @cache
-    def unit_of(unit: int) -> Unit:
-        return _unit(config, unit, noise_var, hardware)
-
-    air_seed = int(np.random.SeedSequence(seed, spawn_key=(int(Purpose.RADIO),)).generate_state(1)[0])
-    air = Air(unit_of, fading, config.carrier_hz, sample_rate, air_seed)
+    air = simulated_air(config, sample_rate, level**2 * from_db(config.gain_db) / snr, redraw, seed)
 
     def radio(unit: int) -> LoopbackRadio:
         uncertain = math.ceil(config.timing_offset)

@@ -44,6 +44,8 @@ class Unit:
         leakage_db: gain from its own transmitter to its own receiver; None: it does not hear itself.
         tone: amplitude at its antenna of an interferer that always sends.
         tone_hz: frequency of that, beside its carrier.
+        transmit_hz: by which its transmitter's mixer is tuned beside the air's carrier.
+        receive_hz: by which its receiver's is.
     """
 
     offset_ppm: float = 0.0
@@ -58,6 +60,8 @@ class Unit:
     leakage_db: float | None = None
     tone: float = 0.0
     tone_hz: float = 0.0
+    transmit_hz: float = 0.0
+    receive_hz: float = 0.0
 
     @property
     def rate(self) -> float:
@@ -84,6 +88,8 @@ class Burst:
         begin: air time from which on it can be heard, the interpolator's ringing included.
         end: air time after which it cannot, echoes included.
         until: samples of it after which its unit was cut off.
+        tuned_hz: `transmit_hz` of its unit when it was sent.
+        continues: whether it goes on where the burst before it ended, so that the interpolator rings into that.
     """
 
     unit: int
@@ -92,6 +98,8 @@ class Burst:
     begin: float
     end: float
     until: float = np.inf
+    tuned_hz: float = 0.0
+    continues: bool = False
 
 
 @dataclass
@@ -152,9 +160,47 @@ class Air:
                 f"burst {number} of unit {unit} would leave {early:.0f} samples before what has been heard already; "
                 f"hand it over earlier, or start it at {int(np.ceil(at + early * about.rate)) + 1}"
             )
+        self._put(about, unit, burst, first)
+
+    def stream(self, unit: int, samples: np.ndarray, first: float, continues: bool) -> None:
+        """Put a piece of a running stream on the air: |x| may reach √2, as two converters at full scale send it.
+
+        Args:
+            unit: who sends.
+            samples: complex64, shape (n,).
+            first: index of the unit's counter, not rounded, at which they leave; `timing_offset` is not added.
+            continues: whether the piece before this one ended at `first`; both together are then heard as one.
+
+        Raises:
+            LateError: somebody has already heard that instant.
+        """
+        about = self.unit(unit)
+        early = self.frontier - float(about.time(first - KERNEL if continues else first))
+        if early > ROUNDING:
+            raise LateError(
+                f"a piece of the stream of unit {unit} comes {early:.0f} samples after it has been heard; hand it over "
+                "earlier"
+            )
+        self._put(about, unit, samples, first, continues)
+
+    def _put(self, about: Unit, unit: int, samples: np.ndarray, first: float, continues: bool = False) -> None:
         begin = float(about.time(first - KERNEL))
-        end = float(about.time(first + burst.size + LEFT))
-        self._bursts.append(Burst(unit, first, about.transmit.apply(burst), begin, end))
+        end = float(about.time(first + samples.size + LEFT))
+        sent = about.transmit.apply(samples)
+        self._bursts.append(Burst(unit, first, sent, begin, end, np.inf, about.transmit_hz, continues))
+
+    def pass_time(self, time: float) -> None:
+        """Let time pass up to an air time, with nobody listening: what was not sent by then is silence."""
+        self.frontier = max(self.frontier, time)
+        self._forget(self.frontier - self.memory * self.sample_rate)
+
+    def is_silent(self, unit: int, count: int, at: int) -> bool:
+        """Return whether a unit hears exact zeros in a span: no noise, nobody sending, nothing of its own."""
+        about = self.unit(unit)
+        if about.noise_var or about.tone or about.receive.dc:
+            return False
+        begin, end = float(about.time(at)), float(about.time(at + count))
+        return not any(burst.begin < end and burst.end > begin for burst in self._bursts)
 
     def receive(self, unit: int, count: int, at: int) -> tuple[np.ndarray, int]:
         """Return what a unit hears from index `at` of its counter on, and how many samples its converter limited.
@@ -194,10 +240,12 @@ class Air:
         """Return what a unit would hear, from one sender or from all, without noise and receiver; fixes nothing."""
         return self._superpose(unit, count, at, sender)
 
-    def oracle_phase(self, sender: int, receiver: int, times: np.ndarray) -> np.ndarray:
-        """Return θ_u − θ_r in radians at air times."""
+    def oracle_phase(self, sender: int, receiver: int, times: np.ndarray, beat: float = 0.0) -> np.ndarray:
+        """Return θ_u − θ_r in radians at air times; `beat` is what their tuning adds, in turns per nominal sample."""
         turns = 1e-6 * (self.unit(sender).offset_ppm - self.unit(receiver).offset_ppm)
         steady = self.carrier / self.sample_rate * turns * times
+        if beat:
+            steady += beat * times
         steady -= np.floor(steady)
         return 2 * np.pi * steady + self._oscillator(sender).phase(times) - self._oscillator(receiver).phase(times)
 
@@ -218,6 +266,8 @@ class Air:
                 continue
             if burst.unit == unit and about.leakage_db is None:
                 continue
+            if abs(burst.tuned_hz - about.receive_hz) >= self.sample_rate / 2:
+                continue  # a receiver's filters take it out; nearer ones are heard whole, what aliases included
             low = max(int(about.index(burst.begin) // BLOCK), first)
             high = min(int(about.index(burst.end) // BLOCK), last)
             self._add(total[low - first : high - first + 1], burst, unit, np.arange(low, high + 1))
@@ -230,7 +280,7 @@ class Air:
         for start in range(0, blocks.size, BATCH):
             batch = slice(start, start + BATCH)
             moved = move(burst.samples, delays, passage, batch)
-            gate(moved, burst.until, passage, batch)
+            gate(moved, burst.until, passage, batch, not burst.continues)
             if passage.start is not None and passage.step is not None:
                 moved *= turn(passage.start[batch], passage.step[batch])
             total[batch] += moved
@@ -249,20 +299,22 @@ class Air:
         if (gains == gains[0]).all():
             gains = gains[:1]
         gains = gains * receiver.receive.gain
-        return Passage(whole.astype(np.int64), where - whole, drift, gains, *self._turning(burst.unit, unit, blocks))
+        return Passage(whole.astype(np.int64), where - whole, drift, gains, *self._turning(burst, unit, blocks))
 
     def _turning(
-        self, sender: int, receiver: int, blocks: np.ndarray
+        self, burst: Burst, receiver: int, blocks: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray] | tuple[None, None]:
         """Return θ_u − θ_r at every 32nd sample of the blocks and its advance until the next, None if it stands."""
-        about, other = self.unit(receiver), self.unit(sender)
-        if about.offset_ppm == other.offset_ppm and about.wander.is_still and other.wander.is_still:
+        about, other = self.unit(receiver), self.unit(burst.unit)
+        beat = (burst.tuned_hz * other.rate - about.receive_hz * about.rate) / self.sample_rate
+        is_still = about.wander.is_still and other.wander.is_still
+        if about.offset_ppm == other.offset_ppm and is_still and not beat:
             return None, None
         points = blocks[:, None] * BLOCK + np.arange(0, BLOCK + 1, RAMP)
-        theta = self.oracle_phase(sender, receiver, np.maximum(np.asarray(about.time(points)), 0.0))
+        theta = self.oracle_phase(burst.unit, receiver, np.maximum(np.asarray(about.time(points)), 0.0), beat)
         # The phase is known but for multiples of 2π; the mean advance says which.
         turns = 1e-6 * (other.offset_ppm - about.offset_ppm)
-        mean = 2 * np.pi * self.carrier / self.sample_rate * turns * RAMP / about.rate
+        mean = 2 * np.pi * (self.carrier / self.sample_rate * turns + beat) * RAMP / about.rate
         step = np.diff(theta)
         step -= 2 * np.pi * np.rint((step - mean) / (2 * np.pi))
         start = theta[:, :-1] - 2 * np.pi * np.floor(theta[:, :-1] / (2 * np.pi))

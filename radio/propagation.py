@@ -76,12 +76,13 @@ def _frames(samples: np.ndarray, first: np.ndarray) -> np.ndarray:
     return frames
 
 
-def gate(moved: np.ndarray, until: float, passage: Passage, batch: slice) -> None:
-    """Set to zero what would be heard before a burst begins or after it was cut off."""
+def gate(moved: np.ndarray, until: float, passage: Passage, batch: slice, begins: bool = True) -> None:
+    """Set to zero what would be heard before a burst begins, unless it continues one, or after it was cut off."""
     whole, shift = passage.whole[batch], passage.shift[batch]
-    for row in np.flatnonzero((whole <= 1) | (whole + (BLOCK + 1) >= until)).tolist():
+    first = 0.0 if begins else -np.inf
+    for row in np.flatnonzero((whole <= 1 + first) | (whole + (BLOCK + 1) >= until)).tolist():
         place = whole[row] + (shift[row] + MIDDLE) + (1 + passage.drift) * (np.arange(BLOCK) - MIDDLE)
-        moved[row, (place < -ROUNDING) | (place >= until - ROUNDING)] = 0
+        moved[row, (place < first - ROUNDING) | (place >= until - ROUNDING)] = 0
 
 
 def turn(start: np.ndarray, step: np.ndarray) -> np.ndarray:

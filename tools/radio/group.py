@@ -2,6 +2,7 @@
 
 import click
 
+from tools.radio.emulate import emulate
 from tools.radio.probe import probe
 from tools.radio.record import record
 from tools.radio.replay import replay
@@ -9,16 +10,18 @@ from tools.radio.replay import replay
 
 @click.group("radio")
 def command() -> None:
-    """Probe radios; record what a server receives, and decode it again.
+    """Probe radios, emulate them; record what a server receives, and decode it again.
 
     \b
     Examples:
         airmeta radio probe experiments/quickstart.toml --set uplink.kind=waveform
         airmeta radio record experiments/quickstart.toml recordings --set uplink.kind=waveform --rounds 3
         airmeta radio replay recordings/*.sigmf-meta --set uplink.receiver=lmmse
+        airmeta radio emulate --units 2
     """
 
 
+command.add_command(emulate)
 command.add_command(probe)
 command.add_command(record)
 command.add_command(replay)
