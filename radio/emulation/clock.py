@@ -20,10 +20,11 @@ SHORTEST_SLEEP = 0.0005
 class LockStep:
     """Sample time advances when somebody waits for samples, and everybody who streams has delivered.
 
-    A transmit buffer holds time where its last block ends. A receive buffer holds it while nobody reads it and one
-    kernel buffer or none is free: with one kernel buffer, at once. So what is heard depends on what clients do and in
-    which order each does it, not on how fast. A client that holds time longer than `timeout` is given up until it comes
-    back: its samples are lost, or its stream has run dry, and the flags say so.
+    A transmit buffer holds time from its opening until its first block, and then where its last block ends. A receive
+    buffer holds it while nobody reads it and one kernel buffer or none is free: with one kernel buffer, at once. So
+    what is heard depends on what clients do and in which order each does it, not on how fast. A client that holds time
+    longer than `timeout` is given up until it comes back: its samples are lost, or its stream has run dry, and the
+    flags say so.
 
     Args:
         timeout: seconds.
@@ -47,6 +48,12 @@ class LockStep:
             medium.play(max(target, math.nextafter(medium.time, math.inf)))
             self._disarm(medium)
         self._disarm(medium)
+
+    async def stop(self) -> None:
+        """Give nobody up any more."""
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
 
     def _disarm(self, medium: Medium) -> None:
         if timer := self._timers.pop(id(medium), None):
@@ -79,6 +86,13 @@ class RealTime:
         epoch, ticker = self._tickers[id(medium)]
         if medium.is_busy and (ticker is None or ticker.done()):
             self._tickers[id(medium)] = epoch, asyncio.get_running_loop().create_task(self._tick(medium))
+
+    async def stop(self) -> None:
+        """Let time stand."""
+        tasks = [task for _, task in self._tickers.values() if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _tick(self, medium: Medium) -> None:
         while medium.is_busy:

@@ -29,6 +29,10 @@ class Clock(Protocol):
         """Bring a medium up to the present; called ahead of everything that takes effect now."""
         ...
 
+    async def stop(self) -> None:
+        """Let time stand, for good."""
+        ...
+
 
 @dataclass
 class Medium:
@@ -90,11 +94,14 @@ class Medium:
         sending.rewind(self.air)
 
     def _retire(self) -> None:
-        for unit, delivery in self.deliveries():
-            now = self.count(unit)
-            if delivery.retire(now):
+        for sending in self.sendings:
+            delivery = sending.delivery
+            if delivery is None:
+                continue
+            now = self.count(sending.unit)
+            if delivery.retire(now, sending.offset):
                 delivery.dry = True
-                self.ran_dry(unit)
+                self.ran_dry(sending.unit)
             if delivery.waiting is not None and delivery.queued(now) < delivery.depth:
                 wake(delivery.waiting)
 

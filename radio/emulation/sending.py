@@ -62,6 +62,7 @@ class Delivery:
         size: samples of a block.
         depth: kernel buffers.
         cyclic: whether its one block is repeated for ever.
+        start: count at which it was opened.
         blocks: queued, the one being sent first.
         dry: whether it ran out of blocks, or was given up on, and nobody waits for it.
         waiting: who waits for a free buffer.
@@ -70,13 +71,16 @@ class Delivery:
     size: int
     depth: int
     cyclic: bool
+    start: int
     blocks: deque[Block] = field(default_factory=deque)
     dry: bool = False
     waiting: asyncio.Future[None] | None = None
 
     def limit(self) -> int | None:
-        """Return the count beyond which it would run dry; None: it has not begun, never ends, or is dry."""
-        return None if self.cyclic or self.dry or not self.blocks else self.blocks[-1].end
+        """Return the count beyond which it would run dry, or begin too late; None: it never ends, or is dry."""
+        if self.dry or (self.cyclic and self.blocks):
+            return None
+        return self.blocks[-1].end if self.blocks else self.start
 
     def put(self, data: bytes, now: int) -> bool:
         """Queue a block, and return whether a stream begins with it, at count `now` or later."""
@@ -85,11 +89,11 @@ class Delivery:
         self.dry = False
         return begins
 
-    def retire(self, now: int) -> bool:
-        """Drop blocks that have been sent, and return whether the stream has run dry."""
+    def retire(self, now: int, offset: float) -> bool:
+        """Drop blocks that have left the antenna, `offset` after the queue; return whether the stream has run dry."""
         if self.cyclic or not self.blocks:
             return False
-        while len(self.blocks) > 1 and self.blocks[0].end <= now:
+        while len(self.blocks) > 1 and self.blocks[0].end + offset <= now:
             self.blocks.popleft()
         return not self.dry and self.blocks[-1].end < now
 

@@ -95,6 +95,7 @@ class Server:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.bench.clock.stop()
         for server in self._servers:
             await server.wait_closed()
         self._servers.clear()

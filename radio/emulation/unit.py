@@ -138,7 +138,7 @@ class VirtualPluto:
     def open_delivery(self, size: int, cyclic: bool) -> Delivery:
         """Hand the converter to a transmit buffer; nothing is sent until its first block."""
         self._before()
-        delivery = Delivery(size, self.depths[DDS], cyclic)
+        delivery = Delivery(size, self.depths[DDS], cyclic, self.medium.count(self.number))
         self.sending.delivery, self.sending.source = delivery, Source.BUFFER
         self._after(Effect.SENT)
         return delivery
@@ -225,6 +225,7 @@ class VirtualPluto:
         if delivery is not None:
             blocks = [block.data for block in delivery.blocks][-1:] if delivery.cyclic else []
             delivery.blocks.clear()
+            delivery.start = now
             for data in blocks:
                 delivery.put(data, now)
             wake(delivery.waiting)

@@ -463,3 +463,71 @@ def test_the_longest_path_that_is_allowed_is_heard_whole():
     expected[:32] += gains[0, 0] * pulse
     expected[64:96] += gains[0, 1] * pulse
     assert np.allclose(heard, expected, rtol=0, atol=1e-3)
+
+
+def streamed(air, unit, samples, first, size):
+    for at in range(0, samples.size, size):
+        air.stream(unit, samples[at : at + size], first + at, at > 0)
+
+
+def test_a_stream_in_pieces_is_heard_like_one_burst_seams_included():
+    sent = noise(6000, 3)
+    heard = []
+    for size in (6000, 701):
+        air = air_of(DISPERSIVE, Unit(offset_ppm=-9.0, start=3.3, wander=RESTLESS), LOUD)
+        streamed(air, 1, sent, 1000.4, size)
+        heard.append(air.receive(0, 8000, 500)[0])
+    assert power(heard[0]) > 1e-4
+    assert np.allclose(heard[0], heard[1], rtol=0, atol=1e-6)
+
+
+def test_a_piece_of_a_stream_may_come_until_its_interpolator_rings_into_what_is_heard():
+    air = air_of(STEADY, Unit(), Unit())
+    air.stream(1, noise(500), 0.5, False)
+    air.receive(0, 460, 0)
+    air.stream(1, noise(500), 500.5, True)
+    air.receive(0, 20, 460)
+    with pytest.raises(LateError, match="hand it over earlier"):
+        air.stream(1, noise(500), 510.5, True)
+
+
+def test_two_full_scale_converters_may_send_beyond_full_scale_in_a_stream_only():
+    corner = np.full(600, 1 + 1j, np.complex64)
+    air = air_of(STEADY, Unit(), Unit())
+    with pytest.raises(FullScaleError):
+        air.transmit(1, corner, at=100)
+    air.stream(1, corner, 100, False)
+    assert np.abs(air.receive(0, 500, 150)[0]) == pytest.approx(np.sqrt(2), abs=1e-5)
+
+
+@pytest.mark.parametrize("detuned", ["sender", "receiver"])
+def test_mixers_that_are_tuned_apart_beat_at_the_difference(detuned):
+    beat = 0.3e6
+    sender, hearer = (Unit(transmit_hz=beat), Unit()) if detuned == "sender" else (Unit(), Unit(receive_hz=-beat))
+    air = air_of(STEADY, hearer, sender)
+    air.transmit(1, np.full(4000, 0.5, np.complex64), at=0)
+    heard = air.receive(0, 3000, 500)[0]
+    turns = np.angle(np.vdot(heard[:-1], heard[1:])) / (2 * np.pi)
+    assert turns * RATE == pytest.approx(beat, abs=1)
+
+
+def test_a_mixer_tuned_out_of_the_band_is_not_heard_and_what_was_sent_before_is():
+    air = air_of(STEADY, Unit(), Unit())
+    air.stream(1, np.full(1000, 0.5, np.complex64), 0, False)
+    air.replace(1, Unit(transmit_hz=RATE / 2))
+    air.stream(1, np.full(1000, 0.5, np.complex64), 1000, True)
+    heard = air.receive(0, 2000, 0)[0]
+    assert np.abs(heard[:900]).min() > 0.4
+    assert np.abs(heard[1001:]).max() == 0
+
+
+def test_time_that_passes_with_nobody_listening_is_over():
+    air = air_of(STEADY, Unit(), Unit())
+    air.pass_time(5000.0)
+    with pytest.raises(LateError):
+        air.transmit(1, noise(10), at=4000)
+    assert air.is_silent(0, 1000, 5000)
+    air.transmit(1, noise(10), at=5500)
+    assert not air.is_silent(0, 1000, 5000)
+    assert air.is_silent(0, 100, 5000)
+    assert np.all(air.receive(0, 400, 5000)[0] == 0)

@@ -33,8 +33,9 @@ def emulate(
 ) -> None:
     """Serve virtual PlutoSDRs that share one simulated air, until Ctrl-C.
 
-    Prints a URI for each, one a line. They speak the protocol of libiio: use them with pyadi-iio, GNU Radio, iio_info. Unit 0 is what the configuration
-    calls the server. The air is silent and perfect but for what `--set radio.loopback.KEY=VALUE` says.
+    Prints a URI for each, one a line. They speak the protocol of libiio: use them with pyadi-iio, GNU Radio, iio_info.
+    Unit 0 is what the configuration calls the server. The air is silent and perfect but for what `--set
+    radio.loopback.KEY=VALUE` says.
 
     \b
     Examples:

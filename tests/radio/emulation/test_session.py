@@ -18,7 +18,8 @@ def test_a_session_begins_as_libiio_expects(host, connect):
     client = connect(host.uris[0])
     size = client.ask("PRINT")
     xml = client.stream.read(size + 1)
-    assert xml.startswith(b"<?xml") and xml.endswith(b"</context>\n")
+    assert xml.startswith(b"<?xml")
+    assert xml.endswith(b"</context>\n")
     assert client.ask("TIMEOUT 2500") == 0
     client.send(b"VERSION\r\n")
     assert len(client.line()) >= len("0.24.1234567\n")
@@ -150,6 +151,7 @@ def test_sizes_of_transfers_are_bounded_by_the_block(host, connect):
     assert client.open(TX, 1024) == 0
     for size in (0, 3, 4098, 1 << 40):
         assert client.ask(f"WRITEBUF {TX} {size}") == -errno.EINVAL
+    assert client.ask(f"CLOSE {TX}") == 0
     assert client.open(RX, 16) == 0
     assert client.ask(f"READBUF {RX} 3") == 0
     assert client.ask(f"READBUF {RX} {1 << 40}") == -errno.EINVAL
@@ -173,7 +175,8 @@ PHRASES = [
     b"WRITE iio:device2 OUTPUT altvoltage0 scale 4\r\n0.5\0", b"WRITE iio:device2 OUTPUT altvoltage0 raw 2\r\n0\0",
     b"WRITE iio:device2 DEBUG direct_reg_access 14\r\n0x80000088 0x6",
     b"WRITE iio:device0 xo_correction 9\r\n40000100\0", b"WRITE iio:device0 ensm_mode 6\r\nalert\0",
-    b"OPEN iio:device3 16 00000003\r\n", b"OPEN iio:device2 16 00000003\r\n", b"OPEN iio:device2 16 00000003 CYCLIC\r\n",
+    b"OPEN iio:device3 16 00000003\r\n", b"OPEN iio:device2 16 00000003\r\n",
+    b"OPEN iio:device2 16 00000003 CYCLIC\r\n",
     b"READBUF iio:device3 64\r\n", b"WRITEBUF iio:device2 64\r\n" + bytes(range(64)), b"CLOSE iio:device3\r\n",
     b"CLOSE iio:device2\r\n", b"GETTRIG iio:device3\r\n", b"SETTRIG iio:device3 x\r\n",
     b"SET iio:device3 BUFFERS_COUNT 1\r\n", b"SET iio:device2 BUFFERS_COUNT 2\r\n",
