@@ -5,6 +5,7 @@ import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from weakref import WeakKeyDictionary
 
 from radio.emulation.medium import Medium
 from radio.emulation.receiving import Reception
@@ -31,7 +32,7 @@ class LockStep:
     """
 
     timeout: float = 2.0
-    _timers: dict[int, asyncio.TimerHandle] = field(default_factory=dict)
+    _timers: dict[Medium, asyncio.TimerHandle] = field(default_factory=dict)
 
     def sync(self, medium: Medium) -> None:
         """Do nothing: the present is where time stands."""
@@ -41,9 +42,9 @@ class LockStep:
         while demands := list(_demands(medium)):
             target = min(demands)
             if any(limit < target - SLACK for limit, _ in _limits(medium)):
-                if id(medium) not in self._timers:
+                if medium not in self._timers:
                     loop = asyncio.get_running_loop()
-                    self._timers[id(medium)] = loop.call_later(self.timeout, self._give_up, medium)
+                    self._timers[medium] = loop.call_later(self.timeout, self._give_up, medium)
                 return
             medium.play(max(target, math.nextafter(medium.time, math.inf)))
             self._disarm(medium)
@@ -56,11 +57,11 @@ class LockStep:
         self._timers.clear()
 
     def _disarm(self, medium: Medium) -> None:
-        if timer := self._timers.pop(id(medium), None):
+        if timer := self._timers.pop(medium, None):
             timer.cancel()
 
     def _give_up(self, medium: Medium) -> None:
-        del self._timers[id(medium)]
+        del self._timers[medium]
         target = min(_demands(medium), default=medium.time)
         for limit, holder in list(_limits(medium)):
             if limit < target - SLACK:
@@ -72,20 +73,22 @@ class LockStep:
 class RealTime:
     """Sample time is the time of day: whoever comes late loses samples, or has run dry."""
 
-    _tickers: dict[int, tuple[float, asyncio.Task[None] | None]] = field(default_factory=dict)
+    _tickers: WeakKeyDictionary[Medium, tuple[float, asyncio.Task[None] | None]] = field(
+        default_factory=WeakKeyDictionary
+    )
 
     def sync(self, medium: Medium) -> None:
         """Bring the medium up to now."""
         now = time.monotonic()
-        epoch, _ = self._tickers.setdefault(id(medium), (now, None))
+        epoch, _ = self._tickers.setdefault(medium, (now, None))
         medium.play((now - epoch) * medium.air.sample_rate)
 
     def settle(self, medium: Medium) -> None:
         """Bring the medium up to now, and keep doing so while somebody streams."""
         self.sync(medium)
-        epoch, ticker = self._tickers[id(medium)]
+        epoch, ticker = self._tickers[medium]
         if medium.is_busy and (ticker is None or ticker.done()):
-            self._tickers[id(medium)] = epoch, asyncio.get_running_loop().create_task(self._tick(medium))
+            self._tickers[medium] = epoch, asyncio.get_running_loop().create_task(self._tick(medium))
 
     async def stop(self) -> None:
         """Let time stand."""

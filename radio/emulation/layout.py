@@ -8,11 +8,17 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from xml.sax.saxutils import quoteattr
 
-from radio.emulation.protocol import Address, RefusedError
+from radio.emulation.protocol import Address
 
 PHY, DDS, ADC = "ad9361-phy", "cf-ad9361-dds-core-lpc", "cf-ad9361-lpc"
 IDS = {"iio:device0": PHY, "iio:device2": DDS, "iio:device3": ADC}
 BUFFERED = (DDS, ADC)
+SHARED = (
+    "filter_fir_en", "rf_bandwidth", "rf_bandwidth_available", "sampling_frequency", "sampling_frequency_available",
+    "quadrature_tracking_en", "rf_dc_offset_tracking_en", "bb_dc_offset_tracking_en", "gain_control_mode_available",
+    "rf_port_select_available",
+)  # fmt: skip
+"""Attributes that all channels of a kind and direction share in the kernel."""
 
 _DTD = (
     "<!DOCTYPE context [<!ELEMENT context (device | context-attribute)*><!ELEMENT context-attribute EMPTY>"
@@ -140,18 +146,23 @@ def _channel(channel: Channel, device: str, attributes: Attributes) -> str:
     scan = ""
     if channel.index is not None:
         scan = f'<scan-element index="{channel.index}" format={quoteattr(channel.form)}/>'
-    body = "".join(_listed("attribute", names_in(attributes, Address(device, channel.scope, channel.id, ""))))
+    names = names_in(attributes, Address(device, channel.scope, channel.id, ""))
+    body = "".join(
+        f"<attribute name={quoteattr(address.name)} filename={quoteattr(_filename(channel, address.name))}/>"
+        for address in names
+    )
     return f'<channel id={quoteattr(channel.id)}{name} type="{kind}">{scan}{body}</channel>'
 
 
 def _listed(tag: str, addresses: Iterable[Address]) -> list[str]:
-    # `filename` is what iio_attr -v prints; clients address by name alone.
     return [f"<{tag} name={quoteattr(address.name)}/>" for address in addresses]
 
 
-def result_of(attribute: Attribute) -> str | int:
-    """Return the value of an attribute, or −errno."""
-    try:
-        return attribute.read()
-    except RefusedError as refused:
-        return -refused.errno
+def _filename(channel: Channel, name: str) -> str:
+    """Return the name of an attribute's file in the kernel, by which gr-iio looks it up."""
+    direction = "in" if channel.scope == "INPUT" else "out"
+    kind = channel.id.rstrip("0123456789")
+    if kind != channel.id and (name in SHARED or (kind == "altvoltage" and name == "sampling_frequency")):
+        return f"{direction}_{kind}_{name}"
+    second = f"_{channel.name}" if channel.name else ""
+    return f"{direction}_{channel.id}{second}_{name}"

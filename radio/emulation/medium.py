@@ -16,6 +16,7 @@ from radio.emulation.sending import Delivery, Sending
 from radio.propagation import ROUNDING
 
 SHORTEST_MEMORY = 1e-3  # seconds
+LONGEST_STEP = 1 << 18  # samples that are put on the air at a time
 
 
 class Clock(Protocol):
@@ -34,7 +35,7 @@ class Clock(Protocol):
         ...
 
 
-@dataclass
+@dataclass(eq=False)
 class Medium:
     """An air and its streams.
 
@@ -72,21 +73,33 @@ class Medium:
         return bool(self.receptions or self.deliveries())
 
     def play(self, time: float) -> None:
-        """Let time run up to an air time: put on the air what is sent, and fill what is received."""
-        if time <= self.time:
-            return
+        """Let time run up to an air time: put on the air what is sent, and fill what is received.
+
+        Nothing is put on the air while nobody has a buffer for it, so an idle air costs nothing.
+        """
+        while self.time < time:
+            if any(reception.has_room for reception in self.receptions):
+                self._work(min(time, self.time + LONGEST_STEP))
+            else:
+                self._skip(time)
+            self._retire()
+
+    def _work(self, time: float) -> None:
         self.air.memory = max(SHORTEST_MEMORY, (time - self._oldest()) / self.air.sample_rate + SHORTEST_MEMORY)
-        if self.receptions:
-            for sending in self.sendings:
-                sending.emit(self.air, time)
-            for reception in self.receptions:
-                reception.fill(self.air, time)
+        for sending in self.sendings:
+            sending.emit(self.air, time)
+        for reception in self.receptions:
+            reception.fill(self.air, time)
         self.air.pass_time(time)
         self.time = time
-        if not self.receptions:
-            for sending in self.sendings:
-                self.cut(sending)
-        self._retire()
+
+    def _skip(self, time: float) -> None:
+        for reception in self.receptions:
+            reception.fill(self.air, time)
+        self.air.pass_time(time)
+        self.time = time
+        for sending in self.sendings:
+            self.cut(sending)
 
     def cut(self, sending: Sending) -> None:
         """Take back what a unit has on the air beyond now: it sends something else from now on."""

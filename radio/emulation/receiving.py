@@ -56,6 +56,11 @@ class Reception:
         return self.start + self.size
 
     @property
+    def has_room(self) -> bool:
+        """Whether samples are kept."""
+        return len(self.ready) < self.depth
+
+    @property
     def filled(self) -> int:
         """Count up to which samples have been taken from the air."""
         return self.start + self._filled
@@ -77,7 +82,7 @@ class Reception:
         until = int(np.floor(air.unit(self.unit).index(time) + ROUNDING))
         while self.filled < until:
             count = min(until, self.end) - self.filled
-            if len(self.ready) < self.depth:
+            if self.has_room:
                 self._take(air, count)
             self._filled += count
             if self._filled == self.size:
@@ -100,7 +105,7 @@ class Reception:
         data = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
         power = self._power / self.size
         self.move(self.end)
-        if len(data) == BYTES * self.size and len(self.ready) < self.depth:
+        if len(data) == BYTES * self.size and self.has_room:
             self.ready.append(data)
             self.heard(power)
         else:

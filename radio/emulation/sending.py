@@ -152,7 +152,7 @@ class Sending:
         if self._next >= until:
             return
         end = self._next
-        for first, samples in self.pieces(self._next, until):
+        for first, samples in joined(self.pieces(self._next, until)):
             air.stream(self.unit, samples, first + self.offset, self._continues and first == end)
             self._continues, end = True, first + samples.size
         self._continues = self._continues and end == until
@@ -174,3 +174,18 @@ class Sending:
         for first, samples in self.pieces(low, high):
             whole[first - low : first - low + samples.size] = samples
         return whole
+
+
+def joined(pieces: Iterator[tuple[int, np.ndarray]]) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield pieces with those joined that follow upon each other: every piece on the air costs some blocks of work."""
+    first, parts, end = 0, list[np.ndarray](), 0
+    for start, samples in pieces:
+        if parts and (start != end or end - first >= LONGEST_PIECE):
+            yield first, np.concatenate(parts)
+            parts = []
+        if not parts:
+            first = start
+        parts.append(samples)
+        end = start + samples.size
+    if parts:
+        yield first, parts[0] if len(parts) == 1 else np.concatenate(parts)

@@ -182,9 +182,11 @@ class Session:
                 await reception.waiting
                 if self.unit.reception is not reception:
                     raise RefusedError(errno.EBADF)
-            return reception.ready.popleft()
+            data = reception.ready.popleft()
         finally:
             reception.waiting = None
+        self.unit.medium.clock.settle(self.unit.medium)  # a kernel buffer is free again
+        return data
 
     async def _send(self, request: Request) -> bytes:
         device = _device(request)

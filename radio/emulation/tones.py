@@ -51,11 +51,13 @@ class Tones:
 
     def samples(self, low: int, high: int) -> np.ndarray:
         """Return what they send at counts low to high − 1 of the sample clock, complex64."""
-        turns = np.multiply.outer(self.counts / INCREMENTS, np.arange(low, high)) + self.phases[:, None] / 360_000
-        waves = self.scales[:, None] * np.cos(2 * np.pi * np.mod(turns, 1.0))
-        return np.clip(waves[0] + waves[1], -1, 1).astype(np.complex64) + np.complex64(1j) * np.clip(
-            waves[2] + waves[3], -1, 1
-        ).astype(np.float32)
+        branches, counts = np.zeros((2, high - low)), np.arange(low, high)
+        for tone in np.flatnonzero(self.scales).tolist():
+            turns = np.mod(self.counts[tone] / INCREMENTS * counts + self.phases[tone] / 360_000, 1.0)
+            branches[tone // 2] += self.scales[tone] * np.cos(2 * np.pi * turns)
+        sent = np.empty(high - low, np.complex64)
+        sent.real, sent.imag = np.clip(branches, -1, 1)
+        return sent
 
     def attributes(self) -> dict[Address, Attribute]:
         """Return what clients see of them."""

@@ -179,7 +179,7 @@ class VirtualPluto:
         return attribute
 
     def _all_attributes(self) -> dict[Address, Attribute]:
-        rate = Attribute(lambda: str(self.chip.rate))
+        rate = Attribute(lambda: str(self.chip.rate), self._keep_rate)
         found = self.chip.attributes() | self.tones.attributes()
         for device, scope in ((DDS, "OUTPUT"), (ADC, "INPUT")):
             for channel in ("voltage0", "voltage1"):
@@ -190,6 +190,11 @@ class VirtualPluto:
         for device, registers in self.registers.items():
             found[Address(device, "DEBUG", "", "direct_reg_access")] = registers.attribute()
         return found
+
+    def _keep_rate(self, text: str) -> None:
+        """Take the rate of the chip for that of a core; the FPGA's filter, which divides it by 8, is not emulated."""
+        if int(synthesis.number(text)) != self.chip.rate:
+            raise RefusedError(errno.EINVAL)
 
     def _before(self) -> None:
         self.medium.clock.sync(self.medium)

@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -116,3 +117,20 @@ def test_iio_attr_reads_writes_and_is_told_what_is_refused(host):
     assert "2412000000" in tool("iio_attr", *where, "TX_LO", "frequency").stdout
     assert "Invalid argument" in tool("iio_attr", *where, "TX_LO", "frequency", "1").stdout
     assert "30.250000" in tool("iio_attr", *where, "-o", "voltage0", "hardwaregain", "-30.3").stdout
+
+
+def test_gnuradio_hears_what_gnuradio_sends(host):
+    """Under Debian's Python, whose gnuradio it is."""
+    python = "/usr/bin/python3"
+    if (
+        not Path(python).exists()
+        or subprocess.run([python, "-Ic", "import gnuradio.iio"], capture_output=True, check=False).returncode
+    ):
+        pytest.skip("gr-iio is not installed: apt-get install gnuradio")
+    graph = Path(__file__).with_name("flowgraph.py")
+    found = subprocess.run([python, "-I", graph, *host.uris], capture_output=True, text=True, timeout=60, check=False)
+    assert found.returncode == 0, found.stderr
+    assert "warning" not in found.stderr
+    place, amplitude = found.stdout.split()[-2:]
+    assert place == "5"
+    assert float(amplitude) == pytest.approx(0.5, rel=0.01)

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from radio.emulation.protocol import Address
-from tests.radio.emulation.wire import RX, TX
+from tests.radio.emulation.wire import RX, TX, opened
 
 STATUS = "0x80000088"
 
@@ -20,9 +20,7 @@ def test_an_unplugged_unit_drops_everybody_and_its_neighbour_nobody(host, connec
     assert there.ask("TIMEOUT 1") == 0
     host.units[0].faults.plug()
     back = connect(host.uris[0])
-    while (code := back.open(RX, 64)) == -errno.EBUSY:
-        pass
-    assert code == 0
+    assert opened(back, RX, 64)
 
 
 def _answers(client):

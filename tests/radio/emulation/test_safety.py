@@ -1,7 +1,5 @@
 """What leaves the antenna, whatever the client believes: the danger that a client's safety is tested against."""
 
-import errno
-
 import numpy as np
 import pytest
 
@@ -11,7 +9,7 @@ from radio.emulation.protocol import Address
 from radio.emulation.server import serving
 from radio.impairments import TransmitChain
 from tests.radio.emulation.test_streams import air_of
-from tests.radio.emulation.wire import RX, TX, tune
+from tests.radio.emulation.wire import RX, TX, opened, tune
 
 N = 1024
 TONE = "iio:device2 OUTPUT altvoltage{} "
@@ -68,9 +66,7 @@ def test_when_a_buffer_goes_the_tones_have_the_converter_whatever_raw_says(host,
         assert sender.ask(f"CLOSE {TX}") == 0
     else:
         sender.close()
-        while (code := client.open(TX, N)) == -errno.EBUSY:
-            pass
-        assert code == 0
+        assert opened(client, TX, N)
         assert client.ask(f"CLOSE {TX}") == 0
     # I and Q, each half of full scale
     assert emitted(host) == pytest.approx(0.25, rel=1e-2)

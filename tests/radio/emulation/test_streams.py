@@ -234,14 +234,12 @@ def test_a_fast_writer_is_held_back_when_four_blocks_are_queued(connect):
         client = connect(host.uris[0])
         tune(client, rate=2_500_000)
         assert client.open(TX, 50_000) == 0
-        waits = []
-        for _ in range(8):
-            start = time.monotonic()
+        assert client.transmit(np.zeros(50_000)) == 200_000
+        start = time.monotonic()
+        for _ in range(7):
             assert client.transmit(np.zeros(50_000)) == 200_000
-            waits.append(time.monotonic() - start)
         # 8 blocks of 20 ms, of which 4 are queued when the last is taken
-        assert sum(waits) > 0.06
-        assert sum(waits[4:]) > 0.9 * sum(waits)
+        assert time.monotonic() - start > 0.075
 
 
 def test_a_stream_that_runs_dry_raises_the_flag_until_it_is_written_back(connect):
@@ -294,3 +292,34 @@ def test_in_lock_step_time_waits_for_a_reader_with_one_kernel_buffer(connect):
         reader.join()
         expected = 1024 * 10 ** (-0.3 * np.arange(6))
         assert np.abs(levels[1:] - expected[1:]).max() < 3
+
+
+def test_in_lock_step_a_reader_with_four_kernel_buffers_may_fall_three_blocks_behind_and_lose_none(connect):
+    """Two units read by one thread in turn, in lumps of three blocks."""
+    with serving(Bench(2, clock=LockStep(timeout=5.0), start_spread=0.0)) as host:
+        clients = [connect(uri) for uri in host.uris]
+        for client in clients:
+            tune(client)
+            assert client.open(RX, N) == 0
+        start = time.monotonic()
+        for _ in range(4):
+            for client in clients:
+                for _ in range(3):
+                    client.receive(N)
+        assert time.monotonic() - start < 4
+        assert [status(client, RX) for client in clients] == [0, 0]
+
+
+def test_in_lock_step_a_block_that_is_read_lets_whoever_waited_for_it_go_on(connect):
+    with serving(Bench(2, clock=LockStep(timeout=5.0), start_spread=0.0)) as host:
+        ahead, behind = (connect(uri) for uri in host.uris)
+        for client in (ahead, behind):
+            tune(client)
+            assert client.open(RX, N) == 0
+        for _ in range(3):
+            ahead.receive(N)
+        ahead.send(f"READBUF {RX} {4 * N}\r\n".encode())
+        start = time.monotonic()
+        behind.receive(N)
+        assert int(ahead.line()) == 4 * N
+        assert time.monotonic() - start < 4

@@ -1,5 +1,6 @@
 """A client that says exactly what a test wants said, and signals to send."""
 
+import errno
 import socket
 
 import numpy as np
@@ -63,6 +64,14 @@ class Client:
     def close(self):
         self.stream.close()
         self.socket.close()
+
+
+def opened(client, device, size):
+    """Open a buffer that somebody who has just left may still hold for a moment."""
+    for _ in range(500):
+        if (code := client.open(device, size)) != -errno.EBUSY:
+            return code == 0
+    return False
 
 
 def pack(samples):
