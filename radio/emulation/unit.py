@@ -7,10 +7,11 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from radio.air import Unit
-from radio.emulation import layout, synthesis
+from radio.emulation import layout, physics, synthesis
 from radio.emulation.faults import Faults
 from radio.emulation.layout import ADC, BUFFERED, DDS, PHY, Attribute, fixed
 from radio.emulation.medium import Medium, wake
+from radio.emulation.physics import Phases
 from radio.emulation.protocol import Address, RefusedError
 from radio.emulation.receiving import Reception
 from radio.emulation.sending import AHEAD, PIPELINE, Delivery, Sending, Source
@@ -18,14 +19,8 @@ from radio.emulation.status import OVERFLOW, UNDERFLOW, Registers
 from radio.emulation.tones import Tones
 from radio.emulation.transceiver import Effect, Transceiver
 
-REFERENCE_GAIN_DB = 40
-"""Gain of the receiver at which it is as sensitive and as noisy as the unit of the air is said to be."""
-CONVERTER_BITS = 12
-TRACKED = 0.1  # of an imbalance and of a DC offset, what the chip's own tracking leaves
-DEAF_DB = -200.0
 KERNEL_BUFFERS = 4
 START_SPREAD = 1e-3  # seconds within which a transmission starts, at random
-SENDING_STATES = ("fdd", "pinctrl", "pinctrl_fdd_indep")
 
 
 @dataclass
@@ -34,7 +29,7 @@ class VirtualPluto:
 
     Args:
         number: on the air.
-        about: the unit of the air at 0 dB attenuation, `REFERENCE_GAIN_DB` and an untrimmed crystal.
+        about: the unit of the air that it is, as `physics` takes it.
         medium_at: returns the medium of a sample rate.
         seed: of its phases and starts.
         start_spread: seconds within which a transmission starts.
@@ -50,6 +45,7 @@ class VirtualPluto:
     chip: Transceiver = field(init=False)
     tones: Tones = field(init=False)
     sending: Sending = field(init=False)
+    phases: Phases = field(init=False)
     reception: Reception | None = None
     depths: dict[str, int] = field(default_factory=lambda: dict.fromkeys(BUFFERED, KERNEL_BUFFERS))
     registers: dict[str, Registers] = field(default_factory=lambda: {name: Registers() for name in (PHY, *BUFFERED)})
@@ -59,9 +55,9 @@ class VirtualPluto:
         self.tones = Tones(lambda: self.chip.rate, self._before, lambda: self._after(Effect.SENT), self._select)
         self.sending = Sending(self.number, self.tones)
         self.faults.raise_flag = self._raise_flag
-        self._phases = np.random.default_rng([self.seed, self.number, 0])
+        self._mixers = np.random.default_rng([self.seed, self.number, 0])
         self._starts = np.random.default_rng([self.seed, self.number, 1])
-        self._send_phase, self._hear_phase = (float(self._phases.uniform(0, 360)) for _ in range(2))
+        self.phases = Phases(self._draw(), self._draw())
         self._attributes = self._all_attributes()
         self.medium = self.medium_at(self.chip.rate)
         self._join()
@@ -121,7 +117,7 @@ class VirtualPluto:
             return 0.0
         now = self.medium.count(self.number)
         wave = self.sending.wave(now, now + max(self.chip.rate // 1000, 1))
-        sent = self._physical(self.medium.air.unit(self.number)).transmit.apply(wave)
+        sent = self._physical().transmit.apply(wave)
         return float(np.vdot(sent, sent).real) / sent.size
 
     def open_reception(self, size: int) -> Reception:
@@ -201,9 +197,9 @@ class VirtualPluto:
 
     def _after(self, effect: Effect) -> None:
         if effect & Effect.SEND_PHASE:
-            self._send_phase = float(self._phases.uniform(0, 360))
+            self.phases = replace(self.phases, send=self._draw())
         if effect & Effect.HEAR_PHASE:
-            self._hear_phase = float(self._phases.uniform(0, 360))
+            self.phases = replace(self.phases, hear=self._draw())
         if effect & Effect.RATE:
             self._leave()
             self.medium = self.medium_at(self.chip.rate)
@@ -241,40 +237,17 @@ class VirtualPluto:
 
     def _apply(self) -> None:
         """Make the air's unit what the settings say, from now on."""
-        chip, air = self.chip, self.medium.air
-        self.sending.is_on = not chip.tx_lo_down and chip.ensm in SENDING_STATES
-        air.replace(self.number, self._physical(air.unit(self.number)))
+        self.sending.is_on = physics.is_sending(self.chip)
+        self.medium.air.replace(self.number, self._physical())
 
-    def _physical(self, now: Unit) -> Unit:
+    def _physical(self) -> Unit:
         """Return the unit of the air with the settings as they are, its counter where it is."""
-        chip, about, carrier = self.chip, self.about, self.medium.air.carrier
-        more = chip.gain_db - REFERENCE_GAIN_DB
-        hears = not chip.rx_lo_down and chip.ensm in SENDING_STATES
-        left = TRACKED if chip.tracking["quadrature_tracking_en"] else 1.0
-        dc = about.receive.dc * (TRACKED if chip.tracking["rf_dc_offset_tracking_en"] else 1.0)
-        return replace(
-            about,
-            start=now.start,
-            offset_ppm=((1 + 1e-6 * about.offset_ppm) * synthesis.REFERENCE / chip.crystal - 1) * 1e6,
-            transmit=replace(
-                about.transmit,
-                attenuation_db=about.transmit.attenuation_db + chip.attenuation_mdb / 1000,
-                phase_deg=about.transmit.phase_deg + self._send_phase,
-                bits=None,
-            ),
-            receive=replace(
-                about.receive,
-                gain_db=about.receive.gain_db + (more if hears else DEAF_DB),
-                phase_deg=about.receive.phase_deg + self._hear_phase,
-                iq_gain_db=about.receive.iq_gain_db * left,
-                iq_phase_deg=about.receive.iq_phase_deg * left,
-                dc=dc,
-                bits=CONVERTER_BITS,
-            ),
-            noise_var=about.noise_var * 10 ** (more / 10),
-            transmit_hz=float(chip.tx_lo - carrier),
-            receive_hz=float(chip.rx_lo - carrier),
-        )
+        air = self.medium.air
+        wanted = physics.as_set(self.about, self.chip, self.phases, air.carrier)
+        return replace(wanted, start=air.unit(self.number).start)
+
+    def _draw(self) -> float:
+        return float(self._mixers.uniform(0, 360))
 
     def _select(self, tones: bool) -> None:
         self.sending.source = Source.TONES if tones else Source.ZERO
