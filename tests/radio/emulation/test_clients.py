@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+from ctypes.util import find_library
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,8 @@ from tests.radio.emulation.wire import noise
 @pytest.fixture
 def pluto(host):
     """Return a function that opens a unit with pyadi-iio."""
-    pytest.importorskip("iio", reason="pylibiio or the library libiio is not installed", exc_type=ImportError)
+    if find_library("iio") is None:
+        pytest.skip("libiio is not installed: apt-get install libiio0")
     adi = pytest.importorskip("adi", reason="pyadi-iio is not installed: pip install 'pylibiio<1' pyadi-iio")
     opened = []
 
