@@ -29,6 +29,7 @@ LEAST_SNR_DB = 10.0
 STRONG_DBFS = -40.0  # a signal above it that is in noise all the same is not helped by more gain
 GROUPS = 12
 SURE = float(student.ppf(0.975, GROUPS - 1))
+FLOOR = np.array([1e-3, 3e-4, 0.0, 0.0, 0.0])  # dB, samples²: what resampling and the cut of a profile leave
 DEEPEST_DB = -60.0  # of the profile that is drawn
 
 
@@ -68,7 +69,7 @@ def _figures(train: Train, signals: Signals) -> dict[str, Quantity]:
     value = _read(train.channels, train.error_var, signals.numerology)
     without = np.array([_read(np.delete(train.channels, group, 0), train.error_var, signals.numerology)
                         for group in groups])  # fmt: skip
-    doubt = SURE * np.sqrt((GROUPS - 1) * without.var(0))
+    doubt = np.hypot(SURE * np.sqrt((GROUPS - 1) * without.var(0)), FLOOR)
     power_db, variance, first, last, bandwidth = value.tolist()
     fs, doubt = signals.sample_rate, doubt.tolist()
     noise_db = float(db(train.noise_var / train.amplitude**2))
@@ -104,6 +105,7 @@ def _read(channels: np.ndarray, error_var: float, numerology: Numerology) -> np.
 
 def _root(square: float, doubt: float, unit: str) -> Quantity:
     """Return the root of a square that is known to ± doubt, with the larger of both halves of its interval."""
+    square = max(square, 0.0)
     low, value, high = (float(np.sqrt(max(x, 0.0))) for x in (square - doubt, square, square + doubt))
     return Quantity(value, max(value - low, high - value), unit)
 
@@ -167,8 +169,8 @@ def _steadiness(motion: Motion, needed: float) -> Verdict:
     fast = motion.doppler.median
     return Verdict(
         "unstable",
-        f"the channel moves with {fast:.2g} Hz of Doppler shift: it stays alike to 0.99 for "
-        f"{1e3 * COHERENCE / fast:.2g} ms, a round needs {1e3 * needed:.0f} ms from sounding to payload; hold antennas "
+        f"the channel moves with {fast:.3g} Hz of Doppler shift: it stays alike to 0.99 for "
+        f"{1e3 * COHERENCE / fast:.3g} ms, a round needs {1e3 * needed:.0f} ms from sounding to payload; hold antennas "
         "and surroundings still, or shorten waveform.turnaround_s",
     )
 

@@ -32,8 +32,14 @@ TRACKING_WARNING = (
 )
 
 
-def measure(sender: Radio, hearer: Radio, signals: Signals) -> Exchange:
+def measure(sender: Radio, hearer: Radio, signals: Signals, movable: tuple[Radio, ...] = ()) -> Exchange:
     """Return the imbalance of a sender's transmitter and of a hearer's receiver.
+
+    Args:
+        sender: one radio.
+        hearer: the other.
+        signals: what is sent.
+        movable: which of them is tuned aside first where carriers coincide; empty: the sender.
 
     Raises:
         CalibrationError: nothing was heard, the hearer was at full scale, the training was cut off or changed, or the
@@ -43,10 +49,13 @@ def measure(sender: Radio, hearer: Radio, signals: Signals) -> Exchange:
     meeting = meet(sender, hearer, signals)
     if not _coincide(meeting, signals):
         return exchange(sender, hearer, signals, meeting)
-    with _detuned(sender, hearer, signals):
+    with _detuned(movable or (sender, hearer), signals) as moved:
         meeting = meet(sender, hearer, signals)
         if _coincide(meeting, signals):
             raise _too_near(sender, hearer, meeting)
+        # mixers that were tuned aside say nothing of the clocks
+        aside = 0.0 if moved is None else DETUNED_HZ * (1 if moved is sender else -1)
+        meeting = replace(meeting, offset=(meeting.beacon.cfo - aside) / signals.carrier)
         return exchange(sender, hearer, signals, meeting)
 
 
@@ -69,7 +78,8 @@ def imbalances_of(
     """
     if tracking is not None:
         _track((server, agent), tracking)
-    up, down = measure(agent, server, signals), measure(server, agent, signals)
+    movable = agent, server
+    up, down = measure(agent, server, signals, movable), measure(server, agent, signals, movable)
     of_agent, of_server = up.transmit | down.receive, down.transmit | up.receive
     straight = {radio.serial: _straight(radio, of) for radio, of in ((agent, of_agent), (server, of_server))}
     after_up = _received(straight[agent.serial], straight[server.serial], signals)
@@ -112,10 +122,26 @@ def _coincide(meeting: Meeting, signals: Signals) -> bool:
 
 
 @contextmanager
-def _detuned(sender: Radio, hearer: Radio, signals: Signals) -> Iterator[None]:
-    """Let the oscillator of one radio run off by `DETUNED_HZ`, if one has a trim."""
+def _detuned(radios: tuple[Radio, ...], signals: Signals) -> Iterator[Radio | None]:
+    """Tune the mixers of one radio up by `DETUNED_HZ` and yield it; else let an oscillator run off, and yield None."""
+    for radio in radios:
+        before = radio.settings.lo_offset_hz
+        if not radio.limits.lo_offset_hz.holds(before + DETUNED_HZ):
+            continue
+        try:
+            radio.configure(Change(lo_offset_hz=before + DETUNED_HZ))
+            yield radio
+        finally:
+            radio.configure(Change(lo_offset_hz=before))
+        return
+    with _trimmed_aside(radios, signals):
+        yield None
+
+
+@contextmanager
+def _trimmed_aside(radios: tuple[Radio, ...], signals: Signals) -> Iterator[None]:
     shift = DETUNED_HZ / signals.carrier * 1e6
-    for radio in (sender, hearer):
+    for radio in radios:
         before, allowed = radio.settings.clock_trim_ppm, radio.limits.clock_trim_ppm
         after = max((allowed.nearest(before + sign * shift) for sign in (1, -1)), key=lambda trim: abs(trim - before))
         if abs(after - before) < shift / 2:
@@ -126,11 +152,11 @@ def _detuned(sender: Radio, hearer: Radio, signals: Signals) -> Iterator[None]:
         finally:
             radio.configure(Change(clock_trim_ppm=before))
         return
-    raise _too_near(sender, hearer, None)
+    raise _too_near(radios[0], radios[1], None)
 
 
 def _too_near(sender: Radio, hearer: Radio, meeting: Meeting | None) -> CalibrationError:
-    seen = "neither has an oscillator that can be trimmed" if meeting is None else f"{meeting.beacon.cfo:.0f} Hz remain"
+    seen = "neither can be tuned or trimmed" if meeting is None else f"{meeting.beacon.cfo:.0f} Hz remain"
     return CalibrationError(
         f"the carriers of {sender.serial} and {hearer.serial} coincide, so that images of transmitter and receiver "
         f"look alike, and {seen}; tune them to carriers at least {DETUNED_HZ / 1e3:g} kHz apart, and calibrate again",

@@ -6,7 +6,8 @@ Carrier and clock are undone with what a beacon of the agent said, what is left 
 themselves, so that the phase common to all subcarriers is arbitrary and new in each of them. The window begins half a
 period behind the prefix: paths up to N/2 samples before and N/2 + prefix samples after the beacon's are seen whole.
 
-Delays count from the strongest path of that beacon; latencies of both radios are in it, and so do not appear.
+Delays count from the strongest path of that beacon; latencies of both radios are in it, and so do not appear. Where a
+radio says that its timing jitters from burst to burst, each sounding is moved to where it is most like the first one.
 """
 
 import math
@@ -17,7 +18,8 @@ import numpy as np
 from calibration.exchange import MARGIN, Meeting, Signals, check_scale, meet, receive
 from calibration.measurement import CalibrationError
 from dsp.frame import SOUNDING_REPEATS, slot_prefix, sounding, training_symbol
-from dsp.ofdm import delay_ramp, from_bins
+from dsp.metrics import alignment
+from dsp.ofdm import Numerology, delay_ramp, from_bins
 from dsp.resample import GUARD, resample
 from dsp.sync import ml_frequency
 from radio.base import Radio
@@ -26,7 +28,9 @@ PERIODS = SOUNDING_REPEATS - 2
 MOST, LEAST = 64, 16  # soundings of a train
 GAPS = np.arange(8.0) ** 2  # how the spacings of a train differ, again after eight
 CLOSEST = 1.2  # lengths of a sounding, from one to the next
-QUEUEING = 5e-3  # s, for handing over all soundings
+SILENCE = 4096  # samples ahead of the first one, from which the receiver's offset is taken
+QUEUEING = 16_384  # samples, for handing over all of them, silence included
+FARTHEST = 3.0  # standard deviations of its jitter by which a sounding may be early or late
 HEARD = 1.5  # of R·mean|Y|²/σ², which noise alone makes 1 within 0.2
 TONE = 4.0  # times the median noise of all subcarriers: eight standard errors and more
 
@@ -39,6 +43,7 @@ class Train:
         channels: H_i[k], common phases arbitrary, shape (S, 2K).
         times: in seconds from the first sounding to each, as the agent counts them, shape (S,).
         start: index of the server's counter at which the middle of the first one was heard.
+        cfo: of the agent's carrier as received, in Hz.
         noise: σ² of an element on each subcarrier, shape (2K,).
         amplitude: of an element as sent.
     """
@@ -46,6 +51,7 @@ class Train:
     channels: np.ndarray
     times: np.ndarray
     start: float
+    cfo: float
     noise: np.ndarray
     amplitude: float
 
@@ -71,14 +77,18 @@ def sound(server: Radio, agent: Radio, signals: Signals, seconds: float) -> Trai
     offsets = schedule(sounding(signals.numerology).size, round(seconds * signals.sample_rate))
     meeting = meet(agent, server, signals)
     soonest = max(agent.now() + agent.lead_time, math.ceil(meeting.sent_at(server.now() + MARGIN)))
-    start = soonest + MARGIN + round(QUEUEING * signals.sample_rate)
+    start = soonest + MARGIN + QUEUEING
     wave = (signals.amplitude * sounding(signals.numerology)).astype(np.complex64)
     for offset in offsets.tolist():
         agent.transmit(wave, start + offset)
-    spectra = np.stack([_spectra(server, signals, meeting, start + offset) for offset in offsets.tolist()])
-    channels, noise = _channels(spectra, signals, (server.serial, agent.serial))
+    # the gap behind the beacon is silent: a constant that is heard there is the receiver's own
+    constant = receive(server, SILENCE, math.floor(meeting.heard_at(start - MARGIN)) - SILENCE).data.mean()
+    heard = (_still(server, signals, meeting, start + offset, constant) for offset in offsets.tolist())
+    channels, noise = _channels(np.stack(list(heard)), signals, (server.serial, agent.serial))
+    if agent.timing_repeatability:
+        channels = _punctual(channels, FARTHEST * agent.timing_repeatability, signals.numerology)
     begun = meeting.heard_at(start + wave.size / 2)
-    return Train(channels, offsets / signals.sample_rate, begun, noise, signals.amplitude)
+    return Train(channels, offsets / signals.sample_rate, begun, meeting.beacon.cfo, noise, signals.amplitude)
 
 
 def schedule(length: int, span: int) -> np.ndarray:
@@ -104,7 +114,7 @@ def schedule(length: int, span: int) -> np.ndarray:
     return np.concatenate([[0], np.cumsum(gaps)])
 
 
-def _spectra(server: Radio, signals: Signals, meeting: Meeting, sent: int) -> np.ndarray:
+def _still(server: Radio, signals: Signals, meeting: Meeting, sent: int, constant: complex) -> np.ndarray:
     """Return Y_r[k] of one sounding, carrier and clock of the beacon undone, shape (R, 2K)."""
     numerology, skipped = signals.numerology, slot_prefix(signals.numerology) + signals.numerology.n_fft // 2
     count, rate = PERIODS * numerology.n_fft, 1 + meeting.offset
@@ -113,7 +123,7 @@ def _spectra(server: Radio, signals: Signals, meeting: Meeting, sent: int) -> np
     heard = receive(server, count + 2 * GUARD + 2, first)
     check_scale(heard.data, heard.clipped, server)
     turn = np.mod(meeting.beacon.cfo / numerology.sample_rate * np.arange(heard.data.size), 1.0)
-    still = heard.data * np.exp(-2j * np.pi * turn)
+    still = (heard.data - constant) * np.exp(-2j * np.pi * turn)
     if meeting.offset or begin != first + GUARD:
         still = resample(still[None], np.array([1 / rate]), np.array([begin - first]), count)[0]
     else:
@@ -134,6 +144,13 @@ def _channels(spectra: np.ndarray, signals: Signals, serials: tuple[str, str]) -
     _check_heard(PERIODS * (np.abs(mean) ** 2).mean(-1) / max(float(np.median(noise)), 1e-30), serials)
     back = delay_ramp(numerology, numerology.n_fft / 2) * np.conj(training_symbol(numerology)) / signals.amplitude
     return mean * back, noise
+
+
+def _punctual(channels: np.ndarray, farthest: float, numerology: Numerology) -> np.ndarray:
+    """Return channels moved in time to where they are most like the first, each by a few samples at most."""
+    first = channels[0]
+    found = [alignment(each, first, numerology.subcarriers, numerology.n_fft).delay_samples for each in channels]
+    return channels * delay_ramp(numerology, -np.clip(found, -farthest, farthest))
 
 
 def _check_heard(strength: np.ndarray, serials: tuple[str, str]) -> None:
@@ -159,8 +176,8 @@ def _check_heard(strength: np.ndarray, serials: tuple[str, str]) -> None:
 
 
 def interferer(train: Train, signals: Signals) -> float | None:
-    """Return the frequency in Hz, beside the carrier, of the subcarrier whose noise stands out; None: none does."""
+    """Return the frequency in Hz, beside the server's carrier, of noise that stands out; None: none does."""
     worst = int(np.argmax(train.noise))
     if train.noise[worst] <= TONE * float(np.median(train.noise)):
         return None
-    return float(signals.numerology.subcarriers[worst] * signals.sample_rate / signals.numerology.n_fft)
+    return float(train.cfo + signals.numerology.subcarriers[worst] * signals.sample_rate / signals.numerology.n_fft)

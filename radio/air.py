@@ -42,6 +42,7 @@ class Unit:
         noise_var: σ² of a received sample, relative to full scale.
         path_loss_db: by which every link of this unit is weaker, both ways.
         leakage_db: gain from its own transmitter to its own receiver; None: it does not hear itself.
+        lo_offset: Hz by which its mixers are tuned above the carrier.
         tone: amplitude at its antenna of an interferer that always sends.
         tone_hz: frequency of that, beside its carrier.
     """
@@ -56,6 +57,7 @@ class Unit:
     noise_var: float = 0.0
     path_loss_db: float = 0.0
     leakage_db: float | None = None
+    lo_offset: float = 0.0
     tone: float = 0.0
     tone_hz: float = 0.0
 
@@ -196,8 +198,7 @@ class Air:
 
     def oracle_phase(self, sender: int, receiver: int, times: np.ndarray) -> np.ndarray:
         """Return θ_u − θ_r in radians at air times."""
-        turns = 1e-6 * (self.unit(sender).offset_ppm - self.unit(receiver).offset_ppm)
-        steady = self.carrier / self.sample_rate * turns * times
+        steady = self._apart(sender, receiver) / self.sample_rate * times
         steady -= np.floor(steady)
         return 2 * np.pi * steady + self._oscillator(sender).phase(times) - self._oscillator(receiver).phase(times)
 
@@ -256,17 +257,22 @@ class Air:
     ) -> tuple[np.ndarray, np.ndarray] | tuple[None, None]:
         """Return θ_u − θ_r at every 32nd sample of the blocks and its advance until the next, None if it stands."""
         about, other = self.unit(receiver), self.unit(sender)
-        if about.offset_ppm == other.offset_ppm and about.wander.is_still and other.wander.is_still:
+        apart = self._apart(sender, receiver)
+        if apart == 0 and about.wander.is_still and other.wander.is_still:
             return None, None
         points = blocks[:, None] * BLOCK + np.arange(0, BLOCK + 1, RAMP)
         theta = self.oracle_phase(sender, receiver, np.maximum(np.asarray(about.time(points)), 0.0))
         # The phase is known but for multiples of 2π; the mean advance says which.
-        turns = 1e-6 * (other.offset_ppm - about.offset_ppm)
-        mean = 2 * np.pi * self.carrier / self.sample_rate * turns * RAMP / about.rate
+        mean = 2 * np.pi * apart / self.sample_rate * RAMP / about.rate
         step = np.diff(theta)
         step -= 2 * np.pi * np.rint((step - mean) / (2 * np.pi))
         start = theta[:, :-1] - 2 * np.pi * np.floor(theta[:, :-1] / (2 * np.pi))
         return start.astype(np.float32), (step / RAMP).astype(np.float32)
+
+    def _apart(self, sender: int, receiver: int) -> float:
+        """Return the frequency of the sender's carrier less that of the receiver's, in Hz."""
+        about, other = self.unit(receiver), self.unit(sender)
+        return self.carrier * (1e-6 * (other.offset_ppm - about.offset_ppm)) + other.lo_offset - about.lo_offset
 
     def _noise(self, unit: int, count: int, at: int) -> np.ndarray:
         """Return noise of a unit from an index on, by Box and Muller's method from 64 bits a sample (|n| < 4.9 σ).

@@ -5,6 +5,8 @@ first sounding. Its common phase and a constant delay are no part of it: oscilla
 and both are taken out with the values that fit best.
 """
 
+import re
+
 import numpy as np
 import pytest
 
@@ -25,10 +27,10 @@ EXPONENTIAL = {"profile": "exponential", "delay_spread_s": 1e-6, "offset_ppm": 1
 BLUNT = {"profile": "tdl_c", "delay_spread_s": 1.8e-6, "offset_ppm": 10.0}  # its last path comes after 62 samples
 
 
-def true_response(bench, train):
-    """Return what the air did to the first sounding."""
+def true_response(bench, train, seconds=0.0):
+    """Return what the air did at the first sounding, or some time after it."""
     air, server = bench.bench.air, bench.unit(bench.server)
-    time = server.time(train.start)
+    time = server.time(train.start + seconds * GRID.sample_rate)
     delay, gains = air.oracle_taps(bench.agent().unit, bench.server.unit, np.array([time]))
     return (gains @ delay_ramp(GRID, delay))[0] * server.receive.gain
 
@@ -129,6 +131,35 @@ def test_a_moving_channel_is_measured_in_hertz(plant):
         assert found.verdict.word == "unstable"
         assert "turnaround" in found.verdict.reason
     assert sum(held) >= 2  # of three at 95 %: fewer with a probability of 0.7 %
+
+
+def test_timing_that_jitters_does_not_look_like_movement(plant):
+    bench = plant(1, 20.0, profile="exponential", delay_spread_s=1e-6, offset_ppm=10.0, timing_jitter=0.3)
+    assert move(sound(bench.server, bench.agent(), bench.signals, 0.3), GRID).doppler is None
+    error, _ = errors(bench, 0.3)
+    assert error < -25
+
+
+def test_the_servers_own_offset_is_no_interferer(plant):
+    bench = plant(7, 20.0, offset_ppm=20.0, dc_offset_db=-35.0)
+    found = channel.measure(bench.server, bench.agent(), bench.signals, 0.2)
+    assert found.verdict.word == "good"
+    # the agent's offset, at -35 dBFS and through -15 dB of gain, lies on the carrier, which is not used
+    assert found.quantities["snr_db"].value == pytest.approx(20, abs=0.2)
+
+
+def test_the_response_of_a_moving_channel_is_that_of_its_first_instants(plant):
+    # over the 0.032/f_D that are averaged it moves by J0 = 0.99, -17 dB; in their middle by a quarter of that
+    for seed in range(2):
+        bench = plant(seed, 20.0, profile="exponential", delay_spread_s=1e-6, doppler_hz=5.0)
+        train = sound(bench.server, bench.agent(), bench.signals, 0.3)
+        response = respond(train, move(train, GRID), GRID)
+        begun, later = (
+            nmse_db(response.value, aligned(true_response(bench, train, seconds), response.value))
+            for seconds in (response.seconds, response.seconds + 0.2)
+        )
+        assert begun < -20
+        assert later > -10
 
 
 def test_oscillators_do_not_look_like_movement(plant):
@@ -255,10 +286,11 @@ def test_noise_that_gain_does_not_help_is_too_noisy(plant):
 
 
 def test_an_interferer_is_named_by_its_frequency(plant):
-    bench = plant(2, 25.0, interferer_dbfs=-40.0, interferer_hz=4e5)
+    bench = plant(2, 25.0, interferer_dbfs=-40.0, interferer_hz=4e5, offset_ppm=10.0)
     found = channel.measure(bench.server, bench.agent(), bench.signals, 0.2)
     assert found.verdict.word == "too noisy"
-    assert "406 kHz" in found.verdict.reason or "391 kHz" in found.verdict.reason
+    named = float(re.search(r"(-?\d+) kHz", found.verdict.reason)[1])
+    assert named == pytest.approx(400, abs=9)  # half a subcarrier, rounded
 
 
 def test_a_signal_at_full_scale_is_refused(plant):

@@ -156,25 +156,30 @@ def test_the_training_is_as_strong_as_a_payload_and_has_little_crest():
     assert power.max() / power.mean() < 10 ** (3 / 10)
 
 
-def test_equal_carriers_are_told_apart_by_a_trim_that_is_put_back(plant):
+def test_equal_carriers_are_told_apart_by_tuning_aside_which_is_put_back(plant):
     planted = plant(2, **PLANTED)
     agent, server = planted.agent(), planted.server
-    agent.configure(Change(clock_trim_ppm=0.1))
+    before = agent.configure(Change(clock_trim_ppm=0.1)), server.settings
     for name, (error, _) in errors(planted, agent, server).items():
         assert abs(error) < iq.WIDEST.get(name[3:], 0.001)
-    assert agent.settings.clock_trim_ppm == pytest.approx(0.1)
+    assert (agent.settings, server.settings) == before
     with pytest.raises(CalibrationError):
         iq.measure(Deaf(agent, 1), server, planted.signals)
-    assert agent.settings.clock_trim_ppm == pytest.approx(0.1)
-    assert server.settings.clock_trim_ppm == 0
+    assert (agent.settings, server.settings) == before
 
 
-def test_the_hearer_is_detuned_if_the_sender_has_no_trim_and_nobody_if_neither_has(plant):
+FIXED = {"clock_trim_ppm": Range(0.0, 0.0), "lo_offset_hz": Range(0.0, 0.0)}
+
+
+@pytest.mark.parametrize("fixed", [(), ("lo_offset_hz",)])
+def test_the_hearer_is_detuned_if_the_sender_cannot_be_and_nobody_if_neither_can(plant, fixed):
+    """Mixers are tuned; where they cannot be, oscillators are trimmed."""
     planted = plant(2, **PLANTED)
     agent, server = planted.agent(), planted.server
-    agent.limits = replace(agent.limits, clock_trim_ppm=Range(0.0, 0.0))
+    agent.limits, before = replace(agent.limits, **FIXED), server.settings
+    server.limits = replace(server.limits, **{name: FIXED[name] for name in fixed})
     assert all(abs(error) < 0.5 for error, _ in errors(planted, agent, server).values())
-    assert server.settings.clock_trim_ppm == 0
+    assert server.settings == before
     server.limits = agent.limits
     with pytest.raises(CalibrationError, match=r"coincide.*tune them to carriers at least 10 kHz apart") as refused:
         iq.measure(agent, server, planted.signals)

@@ -105,22 +105,26 @@ def calibrated(raw: dict[str, Any], table: Path, kinds: tuple[str, ...], target_
     return time.perf_counter() - started
 
 
-def reachable(raw: dict[str, Any], table: Path) -> float:
-    """Return the largest |H|² in dB that all agents of a bench can have."""
+def levels_of(raw: dict[str, Any], table: Path) -> tuple[float, float]:
+    """Return the largest |H|² in dB that all agents of a bench can have, and the server's noise floor in dBFS."""
     calibrated(raw, table, ("levels",))
-    found = [entry.quantities for entry in load(table).select(kind="levels") if entry.partner is not None]
-    return min(one["link_gain_db"].value - one["tx_attenuation_db"].value for one in found)
+    found = load(table).select(kind="levels")
+    agents = [entry.quantities for entry in found if entry.partner is not None]
+    noise = next(entry.quantities["noise_floor_dbfs"].value for entry in found if entry.partner is None)
+    return min(one["link_gain_db"].value - one["tx_attenuation_db"].value for one in agents), noise
 
 
 def levels_case(seed: int, snr_db: float, rounds: int) -> dict[str, Any]:
     """Return the rounds without faults, with faults, and calibrated, and how long calibration took."""
     with tempfile.TemporaryDirectory() as folder:
         ideal, faulty = raw_config(seed, snr_db, {}), raw_config(seed, snr_db, FAULTS)
-        target = reachable(ideal, Path(folder) / "reach.json") - FAULTS["level_error_db"]
         tables = {name: Path(folder) / f"{name}.json" for name in ("ideal", "calibrated")}
+        reach, noise = levels_of(ideal, tables["ideal"])
+        target = reach - FAULTS["level_error_db"]
         calibrated(ideal, tables["ideal"], ("levels",), target)
+        _, louder = levels_of(faulty, tables["calibrated"])
         return {
-            "seconds": calibrated(faulty, tables["calibrated"], KINDS[:-1], target),
+            "seconds": calibrated(faulty, tables["calibrated"], KINDS[:-1], target + louder - noise),
             "ideal": play(using(ideal, tables["ideal"], ("levels",)), rounds),
             "uncalibrated": play(faulty, rounds),
             "calibrated": play(using(faulty, tables["calibrated"]), rounds),
