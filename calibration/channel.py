@@ -60,6 +60,8 @@ def measure(server: Radio, agent: Radio, signals: Signals, seconds: float = 0.5,
         "advised_cyclic_prefix": Quantity(advice.cyclic_prefix, 0.0, "samples"),
         "advised_n_fft": Quantity(advice.n_fft, 0.0, "samples"),
     }
+    said = "; ".join(filter(None, (verdict.reason, advice.text)))
+    about = replace(about, verdict=Verdict(verdict.word, said))
     return replace(about, quantities=found, curves=_curves(train, motion, response, numerology))
 
 

@@ -16,11 +16,10 @@ from calibration import channel, clock, iq, latency, levels, reciprocity
 from calibration.exchange import Signals
 from calibration.level_bench import bench_of
 from calibration.level_plan import plan
-from calibration.level_setting import apply
 from calibration.measurement import CalibrationError, Measurement, NotApplicable
+from calibration.setting import apply, take
 from calibration.station import Station
 from radio.base import Radio, RadioError
-from radio.settings import Change
 
 KINDS = "levels", "clock", "latency", "iq", "channel", "reciprocity"
 
@@ -127,8 +126,7 @@ def _clock(bench: Bench, options: Options) -> Iterator[Step]:
         )  # fmt: skip
         yield step
         if step.measurement is not None and "trim_ppm" in step.measurement.quantities:
-            trim = step.measurement.quantities["trim_ppm"].value
-            station.radio.configure(Change(clock_trim_ppm=trim))
+            take(station.radio, step.measurement.quantities)
 
 
 def _latency(bench: Bench, _options: Options) -> Iterator[Step]:

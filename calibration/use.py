@@ -6,7 +6,6 @@ An entry is looked up for a radio as it is at that moment, so gains and trim are
 for them. What is missing or no longer holds is refused with the command that renews it, never skipped.
 """
 
-import math
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -14,10 +13,10 @@ from calibration.corrected import CorrectedRadio
 from calibration.entry import Entry, Subject
 from calibration.iq import imbalances
 from calibration.iq_correction import Imbalance
+from calibration.setting import take
 from calibration.station import Station
 from calibration.table import Refused, Table, look_up, renewal
 from radio.base import Radio
-from radio.settings import Change, SettingError
 
 ORDER = "levels", "clock", "latency", "iq"
 SERVER_HAS = "levels", "iq"
@@ -43,7 +42,7 @@ def prepare(station: Station, server: Station, table: Table, kinds: Sequence[str
     for kind in SETTING:
         if kind in kinds and (station is not server or kind in SERVER_HAS):
             entry = look_up(table, kind, station.subject, _partner(kind, station, server), now)
-            apply(station.radio, entry)
+            take(station.radio, entry.quantities)
             used.append(entry)
     return used
 
@@ -95,24 +94,6 @@ def ratio(station: Station, server: Station, table: Table, others: Sequence[Entr
             renewal("reciprocity", station.subject),
         )
     return entry
-
-
-def apply(radio: Radio, entry: Entry) -> None:
-    """Set what an entry says is to be set.
-
-    Raises:
-        SettingError: the radio refused a value, or took another one.
-    """
-    names = [name for name in ("tx_attenuation_db", "rx_gain_db") if name in entry.quantities]
-    set_to = {name: one.value for name, one in entry.quantities.items()}
-    after = radio.configure(Change(set_to.get("tx_attenuation_db"), set_to.get("rx_gain_db"), set_to.get("trim_ppm")))
-    for name in names:
-        wanted, got = set_to[name], getattr(after, name)
-        if not math.isclose(wanted, got, abs_tol=1e-6):
-            raise SettingError(
-                f"radio {radio.serial}: {name} was to be {wanted:g}, the radio reads back {got:g}; "
-                f"airmeta calibrate {entry.kind} {entry.radio.uri}"
-            )
 
 
 def _partner(kind: str, station: Station, server: Station) -> Subject | None:

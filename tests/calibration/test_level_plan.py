@@ -7,9 +7,9 @@ import pytest
 
 from calibration.level_bench import PEAK_DB, LevelBench, bench_of
 from calibration.level_plan import plan
-from calibration.level_setting import apply
 from calibration.levels import measure
 from calibration.measurement import CalibrationError, Measurement, Quantity
+from calibration.setting import apply
 from radio.settings import Limits, Range, SettingError
 
 LIMITS = Limits(Range(0.0, 89.75, 0.25), Range(-60.0, 60.0, 0.25))
@@ -182,7 +182,7 @@ class Stubborn:
         return self.radio.settings
 
 
-@pytest.mark.parametrize(("refuses", "words"), [(True, "refused its levels"), (False, "the radio reads back 0;")])
+@pytest.mark.parametrize(("refuses", "words"), [(True, "refused what was measured for it"), (False, "the radio reads back 0;")])
 def test_a_radio_that_is_not_set_is_an_error(plant, refuses, words):
     planted = plant()
     found = bench_of_gains(-10.0, -14.0)

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from calibration import use
+from calibration.setting import take
 from calibration.station import Station
 from calibration.table import Refused, Table, look_up, spoken
 from calibration.table_file import load
@@ -59,7 +60,7 @@ def _calibration(station: Station, bench: Bench, table: Table) -> Iterator[Row]:
         try:
             entry = look_up(table, kind, station.subject, partner, now)
             if kind in use.SETTING:
-                use.apply(station.radio, entry)
+                take(station.radio, entry.quantities)
         except Refused as refused:
             yield name, False, refused.reason, refused.command
         except RadioError as error:

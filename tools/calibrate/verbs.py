@@ -58,6 +58,7 @@ EXTRA: dict[str, tuple[Callable[[Command], Command], ...]] = {
         ),
     ),
 }  # fmt: skip
+REMARKABLE = "iq", "channel"  # kinds whose remarks matter even when all is well: tracking, numerology
 COMMON = (
     click.argument("config", required=False, type=click.Path(path_type=Path, dir_okay=False)),
     click.option("--radio", "uris", multiple=True, metavar="URI", help="Radios, server first; loopback[:KEY=VALUE,…]."),
@@ -150,7 +151,7 @@ def _line(done: "Done") -> str:
         return f"{head}{done.failure}"
     numbers = done.measurement.quantities
     shown = "  ".join(f"{name} {written(numbers[name])}" for name in SHOWN[done.kind] if name in numbers)
-    remark = done.reason if done.word != "good" or done.kind == "iq" else ""
+    remark = done.reason if done.word != "good" or done.kind in REMARKABLE else ""
     return f"{head}{shown}" + (f"\n{'':12s} {remark}" if remark else "")
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from calibration import sequence, use
 from calibration.entry import Entry, entry_of
 from calibration.sequence import Options, Step
+from calibration.setting import take
 from calibration.station import Station
 from calibration.table import Refused, Table, look_up
 from calibration.table_file import load, store
@@ -109,7 +110,7 @@ class Work:
     def _apply(self, station: Station, kind: str) -> bool:
         entry = self._held(kind, station)
         if entry is not None and kind in use.SETTING:
-            use.apply(station.radio, entry)
+            take(station.radio, entry.quantities)
         return entry is not None
 
     def _corrected(self, station: Station) -> Radio:
