@@ -17,7 +17,8 @@ from calibration.exchange import Signals
 from calibration.level_bench import bench_of
 from calibration.level_plan import plan
 from calibration.measurement import CalibrationError, Measurement, NotApplicable
-from calibration.setting import apply, take
+from calibration.rules import rule_of
+from calibration.setting import take
 from calibration.station import Station
 from radio.base import Radio, RadioError
 
@@ -73,18 +74,20 @@ class Bench:
         agents: by id.
         signals: what is sent.
         corrected: the radio of a station with what is known of it taken out, for what comes last.
+        begun: called when the measurement of a radio begins.
     """
 
     server: Station
     agents: Mapping[int, Station]
     signals: Signals
     corrected: Callable[[Station], Radio] = lambda station: station.radio
+    begun: Callable[[str, Station], None] = lambda _kind, _station: None
 
 
 def calibrate(kind: str, bench: Bench, options: Options) -> Iterator[Step]:
     """Measure one kind on all radios of a bench, and set what it says is to be set.
 
-    A step is handed over before its radio is set, so that it can be stored with the settings at which it was measured.
+    A radio that refuses what was found for it counts as not measured.
     """
     stages = {"levels": _levels, "clock": _clock, "latency": _latency, "iq": _iq}
     yield from stages.get(kind, partial(_corrected, kind))(bench, options)
@@ -94,7 +97,7 @@ def _levels(bench: Bench, options: Options) -> Iterator[Step]:
     """All sweeps first: what one radio is set to depends on all others."""
     found: dict[int, Measurement] = {}
     for agent, station in bench.agents.items():
-        step = _tried("levels", station, bench.server, partial(_sweep, bench, options, station))
+        step = _tried(bench, "levels", station, partial(_sweep, bench, options, station))
         if step.measurement is None:
             yield step
         else:
@@ -108,31 +111,35 @@ def _levels(bench: Bench, options: Options) -> Iterator[Step]:
     except CalibrationError as error:
         yield from (Step(bench.agents[agent], "levels", bench.server, None, str(error)) for agent in found)
         return
+    yield _outcome("levels", bench.server, None, partial(_set, bench.server, chosen.server))
     for agent, measurement in chosen.agents.items():
-        yield _step("levels", bench.agents[agent], bench.server, measurement)
-    yield _step("levels", bench.server, None, chosen.server)
-    apply(chosen, bench.server.radio, radios)
+        station = bench.agents[agent]
+        yield _outcome("levels", station, bench.server, partial(_set, station, measurement))
 
 
 def _sweep(bench: Bench, options: Options, station: Station) -> Measurement:
     return levels.measure(station.radio, bench.server.radio, bench.signals, options.reference_dbm)
 
 
+def _set(station: Station, measurement: Measurement) -> Measurement:
+    take(station.radio, measurement.quantities)
+    return measurement
+
+
 def _clock(bench: Bench, options: Options) -> Iterator[Step]:
     for station in bench.agents.values():
-        step = _tried(
-            "clock", station, bench.server,
-            partial(clock.measure, bench.server.radio, station.radio, bench.signals, options.seconds),
-        )  # fmt: skip
-        yield step
-        if step.measurement is not None and "trim_ppm" in step.measurement.quantities:
-            take(station.radio, step.measurement.quantities)
+        yield _tried(bench, "clock", station, partial(_compare, bench, options, station))
+
+
+def _compare(bench: Bench, options: Options, station: Station) -> Measurement:
+    found = clock.measure(bench.server.radio, station.radio, bench.signals, options.seconds)
+    return _set(station, found)
 
 
 def _latency(bench: Bench, _options: Options) -> Iterator[Step]:
     for station in bench.agents.values():
         yield _tried(
-            "latency", station, bench.server,
+            bench, "latency", station,
             partial(latency.measure, bench.server.radio, station.radio, bench.signals),
         )  # fmt: skip
 
@@ -142,11 +149,11 @@ def _iq(bench: Bench, options: Options) -> Iterator[Step]:
     of_server: Measurement | None = None
     for station in bench.agents.values():
         both: list[Measurement] = []
-        step = _tried("iq", station, None, partial(_exchange, bench, options, station, both))
+        step = _tried(bench, "iq", station, partial(_exchange, bench, options, station, both))
         yield step
         if of_server is None and step.measurement is not None:
             of_server = both[1]
-            yield _step("iq", bench.server, None, of_server)
+            yield Step(bench.server, "iq", None, of_server)
 
 
 def _exchange(bench: Bench, options: Options, station: Station, both: list[Measurement]) -> Measurement:
@@ -158,7 +165,7 @@ def _corrected(kind: str, bench: Bench, _options: Options) -> Iterator[Step]:
     measure = {"channel": channel.measure, "reciprocity": reciprocity.measure}[kind]
     for station in bench.agents.values():
         yield _tried(
-            kind, station, bench.server,
+            bench, kind, station,
             partial(_through, measure, bench, station),
         )  # fmt: skip
 
@@ -167,15 +174,16 @@ def _through(measure: Callable[..., Measurement], bench: Bench, station: Station
     return measure(bench.corrected(bench.server), bench.corrected(station), bench.signals)
 
 
-def _tried(kind: str, station: Station, partner: Station | None, measure: Callable[[], Measurement]) -> Step:
+def _tried(bench: Bench, kind: str, station: Station, measure: Callable[[], Measurement]) -> Step:
     """Return what came of a measurement; the world's faults become part of it."""
+    bench.begun(kind, station)
+    return _outcome(kind, station, bench.server if rule_of(kind).has_partner else None, measure)
+
+
+def _outcome(kind: str, station: Station, partner: Station | None, measure: Callable[[], Measurement]) -> Step:
     try:
-        return _step(kind, station, partner, measure())
+        return Step(station, kind, partner, measure())
     except CalibrationError as error:
         return Step(station, kind, partner, None, str(error), not isinstance(error, NotApplicable))
     except RadioError as error:
         return Step(station, kind, partner, None, f"{type(error).__name__}: {error}")
-
-
-def _step(kind: str, station: Station, partner: Station | None, measurement: Measurement) -> Step:
-    return Step(station, kind, partner, measurement)

@@ -2,25 +2,12 @@
 
 from collections.abc import Mapping
 
-from calibration.level_plan import LevelPlan
 from calibration.measurement import Quantity
 from radio.base import Radio
 from radio.settings import Change, SettingError
 
 SET = {"tx_attenuation_db": "tx_attenuation_db", "rx_gain_db": "rx_gain_db", "trim_ppm": "clock_trim_ppm"}
 ROUNDING = 1e-6  # dB or ppm
-
-
-def apply(chosen: LevelPlan, server: Radio, agents: Mapping[int, Radio]) -> None:
-    """Set the radios that a plan keeps, and compare what they read back.
-
-    Raises:
-        SettingError: a radio refused a value, or took another one.
-        RadioError: a radio failed.
-    """
-    take(server, chosen.server.quantities)
-    for agent in chosen.kept:
-        take(agents[agent], chosen.agents[agent].quantities)
 
 
 def take(radio: Radio, quantities: Mapping[str, Quantity]) -> None:

@@ -9,7 +9,7 @@ from calibration.level_bench import PEAK_DB, LevelBench, bench_of
 from calibration.level_plan import plan
 from calibration.levels import measure
 from calibration.measurement import CalibrationError, Measurement, Quantity
-from calibration.setting import apply
+from calibration.setting import take
 from radio.settings import Limits, Range, SettingError
 
 LIMITS = Limits(Range(0.0, 89.75, 0.25), Range(-60.0, 60.0, 0.25))
@@ -149,12 +149,18 @@ def test_a_plan_of_nothing_is_refused():
         plan({}, bench([]))
 
 
+def put_to_use(chosen, server, agents):
+    take(server, chosen.server.quantities)
+    for number in chosen.kept:
+        take(agents[number], chosen.agents[number].quantities)
+
+
 def test_agents_of_a_bench_arrive_alike_after_the_plan_is_set(plant):
     planted = plant(6, level_error_db=2.0, path_loss_db=8.0, offset_ppm=10.0, pa_saturation_dbfs=-5.0)
     agents = {number: planted.agent(number) for number in range(3)}
     found = {number: measure(radio, planted.server, planted.signals) for number, radio in agents.items()}
     chosen = plan(found, bench_of(planted.server, agents, planted.signals))
-    apply(chosen, planted.server, agents)
+    put_to_use(chosen, planted.server, agents)
     server = planted.unit(planted.server).receive
     # the plan's |H|² is that at the server's gain before
     moved = planted.server.settings.rx_gain_db - chosen.server.quantities["at_rx_gain_db"].value
@@ -182,11 +188,13 @@ class Stubborn:
         return self.radio.settings
 
 
-@pytest.mark.parametrize(("refuses", "words"), [(True, "refused what was measured for it"), (False, "the radio reads back 0;")])
+@pytest.mark.parametrize(
+    ("refuses", "words"), [(True, "refused what was measured for it"), (False, "the radio reads back 0;")]
+)
 def test_a_radio_that_is_not_set_is_an_error(plant, refuses, words):
     planted = plant()
     found = bench_of_gains(-10.0, -14.0)
     agents = {0: Stubborn(planted.agent(0), refuses), 1: planted.agent(1)}
     chosen = plan(found, bench_of(planted.server, agents, planted.signals))
     with pytest.raises(SettingError, match=words):
-        apply(chosen, planted.server, agents)
+        put_to_use(chosen, planted.server, agents)

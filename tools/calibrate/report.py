@@ -70,8 +70,10 @@ def _outcome(done: Sequence[Done]) -> str:
     worked = [one for one in done if one.measurement is not None]
     good = sum(one.word == "good" for one in worked)
     seconds = sum(one.seconds for one in done)
+    skipped = sum(not one.applies for one in done)
     text = f"{len(done)} measurements in {seconds:.1f} s: {good} good, {len(worked) - good} in need of attention, "
-    return f"<p>{text}{len(done) - len(worked)} failed. Numbers are given with their 95 % interval.</p>"
+    text += f"{skipped} skipped, " if skipped else ""
+    return f"<p>{text}{len(done) - len(worked) - skipped} failed. Numbers are given with their 95 % interval.</p>"
 
 
 def _summary(names: Sequence[str], kinds: Sequence[str], done: Sequence[Done]) -> str:

@@ -1,6 +1,7 @@
 """The verbs that measure: `airmeta calibrate levels | clock | latency | iq | channel | reciprocity | all`."""
 
 import json
+import sys
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
@@ -13,6 +14,7 @@ from tools.options import Command, json_option, readable_errors, set_option
 from tools.paths import default_table
 
 if TYPE_CHECKING:
+    from calibration.station import Station
     from tools.calibrate.done import Done
     from tools.calibrate.opening import Bench
 
@@ -109,13 +111,14 @@ def _measure(kind: str, chosen: dict[str, Any]) -> None:
     with readable_errors():
         bench = open_bench(chosen["config"], chosen["uris"], chosen["overrides"], chosen["agents"])
         table = chosen["table"] or bench.config.calibration.table or default_table()
-        work = Work(bench, table, Options(tracking=tracking, **names), _remark)
+        work = Work(bench, table, Options(tracking=tracking, **names), _remark, _begun)
         if not chosen["as_json"]:
             _header(bench, table)
         try:
             for one in work.run(KINDS if kind == "all" else (kind,), chosen["resume"]):
                 done.append(one)
-                click.echo(json.dumps(_record(one, bench)) if chosen["as_json"] else _line(one))
+                known = any(other.failure == one.failure or not other.applies for other in done[:-1])
+                click.echo(json.dumps(_record(one, bench)) if chosen["as_json"] else _line(one, known))
         except KeyboardInterrupt:
             raise click.ClickException(
                 f"stopped after {len(done)} measurements, which are stored; go on with --resume"
@@ -143,12 +146,24 @@ def _remark(text: str) -> None:
     click.echo(text, err=True)
 
 
-def _line(done: "Done") -> str:
+def _begun(kind: str, station: "Station") -> None:
+    """Say on a terminal what is being measured; the line of the result takes its place."""
+    if sys.stderr.isatty():
+        click.echo(f"{kind:12s} {station.name:9s} …\r", err=True, nl=False)
+
+
+def _line(done: "Done", said: bool) -> str:
+    """Return what came of a measurement in a line.
+
+    Args:
+        done: the measurement.
+        said: whether another radio was skipped before, for the same reason.
+    """
     from tools.calibrate.done import written
 
     head = f"{done.kind:12s} {done.name:9s} {done.word:10s} {done.seconds:5.1f} s  "
     if done.measurement is None:
-        return f"{head}{done.failure}"
+        return f"{head}{'as above' if said and not done.applies else done.failure}"
     numbers = done.measurement.quantities
     shown = "  ".join(f"{name} {written(numbers[name])}" for name in SHOWN[done.kind] if name in numbers)
     remark = done.reason if done.word != "good" or done.kind in REMARKABLE else ""

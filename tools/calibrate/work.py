@@ -28,6 +28,7 @@ class Work:
         path: of the table.
         options: what the user decides.
         say: what to do with a remark.
+        begun: called when the measurement of a radio begins.
         now: the time of day.
     """
 
@@ -35,11 +36,14 @@ class Work:
     path: Path
     options: Options
     say: Callable[[str], None]
+    begun: Callable[[str, Station], None] = lambda _kind, _station: None
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     table: Table = field(init=False)
+    _watch: "StopWatch" = field(init=False)
 
     def __post_init__(self) -> None:
         self.table = load(self.path)
+        self._watch = StopWatch()
 
     def run(self, kinds: tuple[str, ...], resume: bool) -> Iterator[Done]:
         """Yield what came of each radio, as soon as it is stored.
@@ -69,15 +73,17 @@ class Work:
                 self._apply(station, kind)
         if kind in use.SERVER_HAS and not due:
             self._apply(self.bench.server, kind)
-        bench = sequence.Bench(self.bench.server, due, self.bench.signals, self._corrected)
-        started = time.perf_counter()
+        bench = sequence.Bench(self.bench.server, due, self.bench.signals, self._corrected, self._begun)
         for step in sequence.calibrate(kind, bench, self.options):
-            seconds = time.perf_counter() - started
-            done = Done(step.station.name, kind, step.measurement, step.failure, seconds, step.applies)
+            name = step.station.name
+            done = Done(name, kind, step.measurement, step.failure, self._watch.read(name), step.applies)
             if step.measurement is not None:
                 self._keep(step)
             yield done
-            started = time.perf_counter()
+
+    def _begun(self, kind: str, station: Station) -> None:
+        self._watch.start(station.name)
+        self.begun(kind, station)
 
     def _keep(self, step: Step) -> None:
         partner = None if step.partner is None else step.partner.subject
@@ -117,6 +123,31 @@ class Work:
         """Return a radio with its delay and imbalance taken out, as far as they are known."""
         kinds = [kind for kind in ("latency", "iq") if self._held(kind, station)]
         return use.correct(station, self.bench.server, self.table, kinds, self.now())[0]
+
+
+class StopWatch:
+    """How long each of several things took that were done one after the other."""
+
+    def __init__(self) -> None:
+        self._spent: dict[str, float] = {}
+        self._running: tuple[str, float] | None = None
+
+    def start(self, name: str) -> None:
+        """Begin with one thing, and end the one before."""
+        self._stop()
+        self._running = (name, time.perf_counter())
+
+    def read(self, name: str) -> float:
+        """Return the seconds of a thing, and forget them; 0 if it was never begun."""
+        if self._running is not None and self._running[0] == name:
+            self._stop()
+        return self._spent.pop(name, 0.0)
+
+    def _stop(self) -> None:
+        if self._running is not None:
+            name, begun = self._running
+            self._spent[name] = time.perf_counter() - begun
+            self._running = None
 
 
 def _software() -> str:
