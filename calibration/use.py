@@ -7,12 +7,14 @@ for them. What is missing or no longer holds is refused with the command that re
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from calibration.corrected import CorrectedRadio
 from calibration.entry import Entry, Subject
 from calibration.iq import imbalances
 from calibration.iq_correction import Imbalance
+from calibration.ratio import Ratio
 from calibration.setting import take
 from calibration.station import Station
 from calibration.table import Refused, Table, look_up, renewal
@@ -22,6 +24,49 @@ ORDER = "levels", "clock", "latency", "iq"
 SERVER_HAS = "levels", "iq"
 SETTING = "levels", "clock"  # kinds that say how a radio is to be set
 RESIDUAL = 1  # samples by which a burst may still be early or late: half of one from rounding, and the measurement
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A radio that is set and corrected.
+
+    Args:
+        radio: to be used.
+        entries: what was used for it.
+        ratio: of its chains and the server's; None: not asked for.
+        dropped: why calibration left it out; "" if it did not.
+    """
+
+    radio: Radio
+    entries: tuple[Entry, ...]
+    ratio: Ratio | None
+    dropped: str
+
+
+def make_ready(
+    station: Station, server: Station, table: Table, kinds: Sequence[str], now: datetime, with_ratio: bool = False
+) -> Ready:
+    """Return a radio that is set and corrected as measured; the server first, then its agents.
+
+    Raises:
+        Refused: an entry is missing, or does not hold for these radios as they are.
+        SettingError: the radio refused a value.
+    """
+    set_by = prepare(station, server, table, kinds, now)
+    dropped = "; ".join(one.verdict.reason for one in set_by if _drops(one))
+    if dropped:
+        return Ready(station.radio, tuple(set_by), None, dropped)
+    radio, corrected_by = correct(station, server, table, kinds, now)
+    used = [*set_by, *corrected_by]
+    if not with_ratio or station is server:
+        return Ready(radio, tuple(used), None, "")
+    found = ratio(station, server, table, kinds, now)
+    return Ready(radio, (*used, found), Ratio.of(found.quantities), "")
+
+
+def _drops(entry: Entry) -> bool:
+    """Return whether levels of an agent say that it is to be left out."""
+    return entry.kind == "levels" and entry.partner is not None and "tx_attenuation_db" not in entry.quantities
 
 
 def prepare(station: Station, server: Station, table: Table, kinds: Sequence[str], now: datetime) -> list[Entry]:
@@ -71,28 +116,36 @@ def correct(
     return CorrectedRadio(radio, latency, sent, heard, uncertainty), used
 
 
-def ratio(station: Station, server: Station, table: Table, others: Sequence[Entry], now: datetime) -> Entry:
-    """Return the entry of the chain ratio of a radio, measured with all other corrections in use.
+def ratio(station: Station, server: Station, table: Table, kinds: Sequence[str], now: datetime) -> Entry:
+    """Return the entry of the chain ratio of a radio, measured with the same corrections in use.
 
     Args:
         station: the radio, prepared.
         server: the other end, prepared.
         table: what was measured.
-        others: entries in use, of both radios.
+        kinds: that are in use.
         now: with a time zone.
 
     Raises:
-        Refused: there is none that holds, or something was measured after it.
+        Refused: there is none that holds, something was measured after it, or what it was measured with is not used.
     """
     entry = look_up(table, "reciprocity", station.subject, server.subject, now)
-    ends = {station.radio.serial, server.radio.serial}
-    later = [other for other in others if other.radio.serial in ends and other.time > entry.time]
-    if later:
-        raise Refused(
-            f"reciprocity of {station.radio.serial} holds for the corrections it was measured with, {later[0].kind} of "
-            f"{later[0].radio.serial} was measured after it",
-            renewal("reciprocity", station.subject),
-        )
+    again = renewal("reciprocity", station.subject)
+    for kind, one in [*((kind, station) for kind in ORDER), *((kind, server) for kind in SERVER_HAS)]:
+        try:
+            other = look_up(table, kind, one.subject, _partner(kind, one, server), now)
+        except Refused:
+            continue
+        if kind in kinds and other.time > entry.time:
+            reason = (
+                f"reciprocity of {station.radio.serial} is void: {kind} of {one.radio.serial} was measured after it"
+            )
+            raise Refused(reason, again)
+        if kind not in kinds and other.time <= entry.time:
+            reason = (
+                f"reciprocity of {station.radio.serial} was measured with {kind} in use, which calibration.use omits"
+            )
+            raise Refused(reason, again)
     return entry
 
 

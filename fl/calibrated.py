@@ -3,8 +3,10 @@
 What was used is kept: its digest goes into every line of the history, the entries into the folder of the run.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from calibration.entry import Entry, digest
@@ -12,12 +14,16 @@ from calibration.ratio import Ratio
 from calibration.station import Station
 from calibration.table import Refused, Table, TableError
 from calibration.table_file import load
-from calibration.use import correct, prepare, ratio
+from calibration.use import Ready, make_ready
 from fl.radio_config import Calibration
 from fl.radios import Bench
-from radio.base import Radio
+from radio.base import Radio, RadioError
 
 SHOWN = 5
+
+
+class Dropped(RadioError):  # noqa: N818 - a decision, not a fault
+    """Calibration found that an agent cannot take part."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +49,8 @@ def calibrated(
 ) -> tuple[Bench, Used | None]:
     """Return a bench whose radios are set and corrected as measured, and what was used for it.
 
+    An agent that calibration dropped as too weak, or too strong, is left out of every round with the reason.
+
     Args:
         bench: radios as they come.
         agents: how many there are.
@@ -56,32 +64,33 @@ def calibrated(
     if config.table is None:
         return bench, None
     table = _table(config.table)
-    uris = {end.serial: end.uri for entry in table.entries for end in entry.ends}
-
-    def station(name: str, radio: Radio) -> Station:
-        return Station(name, uris.get(radio.serial, "CONFIG"), radio)
-
-    server = station("server", bench.server)
-    stations = [server, *(station(f"agent {agent}", bench.radio_of(agent)) for agent in range(agents))]
-    radios: list[Radio] = []
-    used: list[Entry] = []
+    server, *stations = _stations(bench, agents, table)
+    ready: list[Ready] = []
     refused: list[Refused] = []
-    ratios: dict[int, Ratio] = {}
-    for number, one in enumerate(stations):
+    for station in (server, *stations):
         try:
-            used += prepare(one, server, table, config.use, now)
-            radio, entries = correct(one, server, table, config.use, now)
-            radios.append(radio)
-            used += entries
-            if with_ratios and one is not server:
-                found = ratio(one, server, table, used, now)
-                ratios[number - 1] = Ratio.of(found.quantities)
-                used.append(found)
+            ready.append(make_ready(station, server, table, config.use, now, with_ratios))
         except Refused as reason:
             refused.append(reason)
     if refused:
-        raise TableError(_summary(config.table, refused, len(stations)))
-    return replace(bench, server=radios[0], radio_of=radios[1:].__getitem__), Used(tuple(used), ratios)
+        raise TableError(_summary(config.table, refused, 1 + len(stations)))
+    own, *others = ready
+    entries = tuple(entry for one in ready for entry in one.entries)
+    ratios = {agent: one.ratio for agent, one in enumerate(others) if one.ratio is not None}
+    return replace(bench, server=own.radio, radio_of=partial(_radio_of, others)), Used(entries, ratios)
+
+
+def _stations(bench: Bench, agents: int, table: Table) -> list[Station]:
+    """Return the server and all agents, called as they were when they were measured."""
+    uris = {end.serial: end.uri for entry in table.entries for end in entry.ends}
+    radios = {"server": bench.server} | {f"agent {agent}": bench.radio_of(agent) for agent in range(agents)}
+    return [Station(name, uris.get(radio.serial, "CONFIG"), radio) for name, radio in radios.items()]
+
+
+def _radio_of(ready: Sequence[Ready], agent: int) -> Radio:
+    if reason := ready[agent].dropped:
+        raise Dropped(f"left out by calibration: {reason}")
+    return ready[agent].radio
 
 
 def _table(path: Path) -> Table:
