@@ -37,6 +37,7 @@ nightly: setup
 	$(BIN)/airmeta bench round experiments/quickstart.toml
 	$(BIN)/airmeta bench waveform
 	$(BIN)/airmeta bench air
+	$(BIN)/airmeta bench calibration
 
 clean:
 	rm -rf $(VENV) docs/_build *.egg-info

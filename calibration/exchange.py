@@ -19,6 +19,7 @@ CHUNK = 4096
 MARGIN = 256  # samples before and after what is expected
 FULL_SCALE = 0.98  # of a component's range: a converter without a limit of its own is taken to have this one
 MOST_CLIPPED = 1e-3
+TONE_SHARE = 0.3  # of the power heard; five of thousands of bins hold as much only if a tone is there
 
 
 @dataclass(frozen=True)
@@ -105,11 +106,13 @@ def meet(sender: Radio, hearer: Radio, signals: Signals) -> Meeting:
     at = sender.now() + sender.lead_time + MARGIN
     first = hearer.now()
     sender.transmit(wave.astype(np.complex64), at)
-    heard, clipped, end = np.zeros(0, np.complex64), 0, first + signals.search
+    heard, end = np.zeros(0, np.complex64), first + signals.search
+    loudest = Span(heard, 0)
     reason = ""
     while first + heard.size < end:
         samples = receive(hearer, CHUNK, first + heard.size)
-        clipped += samples.clipped
+        # the beacon may be at full scale in a chunk that is no longer kept when the search ends
+        loudest = max(loudest, samples, key=_loudness)
         heard = np.concatenate([heard, samples.data])
         if heard.size < wave.size:
             continue
@@ -121,9 +124,10 @@ def meet(sender: Radio, hearer: Radio, signals: Signals) -> Meeting:
             first += heard.size - kept.size
             heard = kept
             continue
-        check_scale(heard, clipped, hearer)
+        check_scale(loudest.data, loudest.clipped, hearer)
         return Meeting(at, first + found.start, found.cfo / signals.carrier, found, found.reference.noise_var)
-    check_scale(heard, clipped, hearer)
+    check_scale(loudest.data, loudest.clipped, hearer)
+    _check_tone(heard, signals.sample_rate, hearer)
     raise CalibrationError(
         f"radio {hearer.serial} heard no beacon of {sender.serial} in {signals.search} samples ({reason}); look at "
         "antennas, cables and carrier, raise the receiver's gain or lower the sender's attenuation"
@@ -193,4 +197,30 @@ def check_scale(data: np.ndarray, clipped: int, hearer: Radio) -> None:
             f"radio {hearer.serial} is at full scale in {100 * share:.2g} % of its samples (largest {largest:.1f} "
             "dBFS); lower its gain or raise the sender's attenuation",
             "too strong",
+        )
+
+
+def _loudness(span: Span) -> tuple[int, float]:
+    """Return what says how near to full scale samples are: those that were limited, then the largest."""
+    parts = np.ascontiguousarray(span.data).view(np.float32)
+    return span.clipped, float(np.max(np.abs(parts), initial=0.0))
+
+
+def _check_tone(data: np.ndarray, sample_rate: float, hearer: Radio) -> None:
+    """Check that no tone holds most of what was heard, a constant offset of the converter apart.
+
+    Raises:
+        CalibrationError: one does.
+    """
+    power = np.abs(np.fft.fft((data - data.mean()) * np.hanning(data.size))) ** 2
+    place = int(np.argmax(power))
+    # a Hann window spreads a tone over four bins
+    share = float(power[np.arange(place - 2, place + 3) % data.size].sum() / max(power.sum(), 1e-30))
+    if share > TONE_SHARE:
+        frequency = np.fft.fftfreq(data.size, 1 / sample_rate)[place]
+        level = float(db(max(share * float(np.mean(np.abs(data) ** 2)), 1e-30)))
+        raise CalibrationError(
+            f"radio {hearer.serial} heard no beacon but a tone at {frequency / 1e3:+.0f} kHz of its carrier "
+            f"({level:.0f} dBFS, {100 * share:.0f} % of what it hears); find what sends there, or move the carrier",
+            "too noisy",
         )

@@ -23,6 +23,10 @@ class CalibrationError(RadioError):
         self.word: Word = word
 
 
+class NotApplicable(CalibrationError):  # noqa: N818 - nothing went wrong
+    """These radios cannot be measured in this way, however well they work."""
+
+
 @dataclass(frozen=True)
 class Quantity:
     """A measured number.

@@ -1,6 +1,7 @@
 """What a round looks like on the air: which samples are whose, and which resource elements carry what.
 
     beacon | response | soundings of all agents | marker | turnaround | trigger | lead | payload of all together
+    beacon | response | turnaround, silent | payload of all together         (cycles = 0: agents measure the beacon)
 
 Offsets are samples of the server's clock from the beacon's first sample. The beacon is a short part (period N/16, for
 detection and pull-in) and a long part (five times N samples, for precision); a marker, and so the trigger, is a long
@@ -71,10 +72,10 @@ class Frame:
     Args:
         numerology: the grid's numbers.
         agents: n, scheduled.
-        cycles: soundings of each agent, 1 to 4.
+        cycles: soundings of each agent, 1 to 4; 0, without a trigger: no soundings and no markers.
         payload_symbols: OFDM symbols of the payload.
-        response: samples from the end of the beacon to the first sounding.
-        turnaround: samples from the end of the last sounding to the payload.
+        response: samples from the end of the beacon to the first sounding, or to the silence without one.
+        turnaround: samples from the end of the last sounding to the payload; without soundings, from the silence on.
         trigger_lead: samples from the end of the trigger to the payload; None: no trigger.
 
     Raises:
@@ -90,17 +91,22 @@ class Frame:
     trigger_lead: int | None
 
     def __post_init__(self) -> None:
-        if not 1 <= self.cycles <= len(FIRST_SPACING):
-            raise ValueError(f"cycles must be between 1 and {len(FIRST_SPACING)}, got {self.cycles}")
+        if not 1 <= self.cycles <= len(FIRST_SPACING) and (self.cycles != 0 or self.trigger_lead is not None):
+            raise ValueError(
+                f"cycles must be between 1 and {len(FIRST_SPACING)}, got {self.cycles}; 0 only with trigger_lead = None"
+            )
         for name, least in (("agents", 1), ("payload_symbols", 1), ("response", 0), ("trigger_lead", 0)):
             value = getattr(self, name)
             if value is not None and value < least:
                 raise ValueError(f"{name} must be at least {least}, got {value}")
         needed = self.marker_length + (0 if self.trigger_lead is None else self.trigger_lead + self.marker_length)
+        held = "the closing marker, the trigger and its lead"
+        if self.cycles == 0:
+            needed, held = self.silence_length, "the silence in which the server measures its noise"
         if self.turnaround < needed:
             raise ValueError(
-                f"turnaround must hold the closing marker, the trigger and its lead ({needed} samples), got "
-                f"{self.turnaround}; set waveform.turnaround_s >= {needed / self.numerology.sample_rate:.2g}"
+                f"turnaround must hold {held} ({needed} samples), got {self.turnaround}; set waveform.turnaround_s >= "
+                f"{needed / self.numerology.sample_rate:.2g}"
             )
 
     @property
@@ -141,12 +147,21 @@ class Frame:
 
     @property
     def soundings_end(self) -> int:
-        """First sample after the last sounding."""
+        """First sample after the last sounding; without soundings, that of the silence."""
+        if self.cycles == 0:
+            return self.beacon_length + self.response
         return self.cycle_starts[-1] + self.agents * self.slot_length
+
+    @property
+    def silence_length(self) -> int:
+        """Samples from `soundings_end` on in which nobody sends, in a round without soundings."""
+        return SOUNDING_REPEATS * self.numerology.n_fft
 
     @property
     def markers(self) -> tuple[int, ...]:
         """First sample of each long part that serves as a phase reference: before and after the last cycle, trigger."""
+        if self.cycles == 0:
+            return ()
         opening = self.short_length if self.cycles == 1 else self.cycle_starts[-1] - self.marker_length
         closing = (opening, self.soundings_end)
         if self.trigger_lead is None:

@@ -16,7 +16,7 @@ from typing import Any, Literal
 import tomli_w
 from pydantic import BaseModel, Field, PositiveInt, ValidationError
 
-from fl.radio_config import Radio, Waveform
+from fl.radio_config import Calibration, Radio, Waveform
 from fl.section import Decibel, Fraction, Positive, Section
 
 
@@ -163,6 +163,7 @@ class Config(Section):
     uplink: Uplink = Uplink()
     waveform: Waveform = Waveform()
     radio: Radio = Radio()
+    calibration: Calibration = Calibration()
     evaluation: Evaluation = Evaluation()
 
 

@@ -1,7 +1,7 @@
 """A run: rounds from a configuration to a folder that holds everything about it.
 
     config.toml  manifest.json  history.jsonl  timing.jsonl  checkpoint.safetensors  residuals/  samples.npz
-    waveform.npz
+    waveform.npz  calibration.json
 
 The history is a function of the configuration: the same bytes whether a run goes through or is killed and resumed.
 """
@@ -11,7 +11,7 @@ import platform
 import subprocess
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -19,12 +19,14 @@ from typing import Any
 import numpy as np
 import torch
 
+from calibration.table import Table
+from calibration.table_file import render
 from fl import checkpoint
 from fl import config as configuration
 from fl.checkpoint import Checkpoint
 from fl.config import Config, ConfigError
-from fl.files import atomic_path, write_text
 from fl.history import History
+from fl.radio_config import Calibration
 from fl.residuals import ResidualStore
 from fl.round import run_round
 from fl.server import ServerState
@@ -32,6 +34,7 @@ from fl.setup import Parts, assemble, record_rounds
 from fl.tasks import Sample, evaluate
 from fl.threads import use_threads
 from fl.uplink.waveform.snapshot import watch
+from radio.files import atomic_path, write_text
 
 Observer = Callable[[dict[str, Any], dict[str, float]], bool]
 """Called with the record and the timing of each round; returns whether to stop after it."""
@@ -65,6 +68,11 @@ class RunFolder:
     def timing(self) -> Path:
         """Wall clock of each round."""
         return self.path / "timing.jsonl"
+
+    @property
+    def calibration(self) -> Path:
+        """The entries of a calibration table that it used."""
+        return self.path / "calibration.json"
 
     @property
     def samples(self) -> Path:
@@ -128,7 +136,9 @@ def restore(folder: RunFolder, cache: Path) -> tuple[Parts, Checkpoint]:
     """Return the parts and the last checkpoint of a run, to evaluate it."""
     config = folder.load_config()
     use_threads(config.run.threads)
-    return assemble(config, cache), checkpoint.load(folder.path, config.run.device)
+    # nothing will be sent: a calibration that has expired since the run does no harm
+    parts = assemble(config.model_copy(update={"calibration": Calibration()}), cache)
+    return replace(parts, config=config), checkpoint.load(folder.path, config.run.device)
 
 
 def _run(parts: Parts, folder: RunFolder, resume: bool, observe: Observer) -> bool:
@@ -168,7 +178,9 @@ def _start(
         if folder.path.exists() and any(folder.path.iterdir()):
             raise RunError(f"{folder.path}: not empty and not a run; choose another folder with --out")
         folder.path.mkdir(parents=True, exist_ok=True)
-        write_text(folder.path / "manifest.json", json.dumps(manifest(config), indent=2) + "\n")
+        write_text(folder.path / "manifest.json", json.dumps(manifest(parts), indent=2) + "\n")
+        if parts.calibration is not None:
+            write_text(folder.calibration, render(Table(parts.calibration.entries)))
         write_text(folder.config, configuration.dump(config))
         return ServerState.start(parts.first_theta()), 0
     if not resume:
@@ -223,14 +235,16 @@ def _pixels(images: torch.Tensor) -> np.ndarray:
     return (images.squeeze(2) * 255).round().to(torch.uint8).cpu().numpy()
 
 
-def manifest(config: Config) -> dict[str, Any]:
+def manifest(parts: Parts) -> dict[str, Any]:
     """Return what a reader needs to know about where a run was made."""
+    config, used = parts.config, parts.calibration
     packages = "airmeta", "numpy", "scipy", "torch", "array-api-compat"
     return {
         "versions": {"python": platform.python_version()} | {name: _version(name) for name in packages},
         "git": _git_hash(),
         "machine": {"system": platform.platform(), "processor": platform.machine(), "threads": config.run.threads},
         "config_hash": configuration.digest(config),
+        "calibration": None if used is None else {"table": str(config.calibration.table), "digest": used.digest},
         "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
 

@@ -1,5 +1,6 @@
-"""The tables `waveform` and `radio` of the configuration: how symbols become a wave, and through what it goes."""
+"""The tables `waveform`, `radio` and `calibration`: how symbols become a wave, and through what it goes."""
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, PositiveInt
@@ -25,6 +26,9 @@ class Waveform(Section):
     trigger: bool = Field(True, description="a second beacon ahead of the payload, from which agents mend their phase")
     trigger_lead_s: NotNegative = Field(1e-3, description="from the trigger to the payload")
     round_period_s: Positive = Field(0.25, description="from beacon to beacon")
+    channel_from: Literal["uplink", "downlink"] = Field(
+        "uplink", description="downlink: agents measure the beacon and do not sound; common clock, chain ratios"
+    )
     search_s: NotNegative = Field(5e-4, description="by which an agent's first beacon may come early or late")
     false_alarm: float = Field(1e-6, gt=0, lt=0.5, description="probability of finding a beacon in noise")
     presence_false_alarm: float = Field(1e-5, gt=0, lt=0.5, description="probability of hearing a silent agent")
@@ -77,3 +81,17 @@ class Radio(Section):
 
     kind: Literal["loopback"] = Field("loopback", description="loopback: a simulated air in this process")
     loopback: Loopback = Loopback()
+
+
+class Calibration(Section):
+    """What `airmeta calibrate` found out about the radios, and how much of it is used."""
+
+    table: Path | None = Field(None, description="file of measurements; default: radios are used as they are")
+    use: tuple[Literal["levels", "clock", "latency", "iq"], ...] = Field(
+        ("levels", "clock", "latency", "iq"),
+        description="kinds of measurements that every radio must have; channel_from = downlink needs reciprocity, too",
+    )
+
+    def uses(self, kind: str) -> bool:
+        """Return whether measurements of a kind are used."""
+        return self.table is not None and kind in self.use

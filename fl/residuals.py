@@ -12,7 +12,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
-from fl.files import atomic_path
+from radio.files import atomic_path
 
 
 class ResidualError(RuntimeError):

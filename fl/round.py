@@ -65,6 +65,8 @@ def run_round(parts: Parts, state: ServerState, residuals: ResidualStore, round_
     if parts.config.uplink.memory and pending is not None:
         _commit(residuals, updates.agents, pending, None if mean is None else delivery)
     record = _record(round_index, scheduled, updates, pending, delivery)
+    if parts.calibration is not None:
+        record["calibration"] = parts.calibration.digest
     finished = time.perf_counter()
     return RoundResult(state, record, {"local": computed - started, "link_and_server": finished - computed})
 

@@ -1,6 +1,7 @@
 """From a configuration to the parts of an experiment: the one place where keys become objects."""
 
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 from dsp.metrics import from_db
 from dsp.sparsify import count
 from fl.algorithms.meta import MetaLearner
+from fl.calibrated import Used, calibrated
 from fl.config import Config, ConfigError, check, dump
 from fl.data.base import Dataset, load
 from fl.data.episodes import Pool
@@ -16,7 +18,7 @@ from fl.data.partition import Partition, by_class, by_class_overlap
 from fl.fading import BlockFading
 from fl.gradients import Loss
 from fl.models import Model, build
-from fl.radios import loopback, modem
+from fl.radios import Bench, loopback, modem
 from fl.server import ServerOptimizer
 from fl.streams import Purpose, stream
 from fl.uplink.base import Uplink
@@ -24,9 +26,11 @@ from fl.uplink.codec import Codec
 from fl.uplink.grant import PowerControl
 from fl.uplink.ideal import IdealUplink
 from fl.uplink.symbol import SymbolUplink
+from fl.uplink.waveform.downlink import downlink
 from fl.uplink.waveform.link import WaveformUplink
 from fl.uplink.waveform.recording import Recorder
 from fl.uplink.waveform.round import Stations
+from fl.uplink.waveform.settings import Modem
 
 DEFAULT_RICIAN_DB = 6.0
 
@@ -43,6 +47,7 @@ class Parts:
         learner: what an agent computes.
         optimizer: the server's step.
         uplink: the way from the agents to the server.
+        calibration: what its radios use of a calibration table; None: nothing.
     """
 
     config: Config
@@ -52,6 +57,7 @@ class Parts:
     learner: MetaLearner
     optimizer: ServerOptimizer
     uplink: Uplink
+    calibration: Used | None = None
 
     @property
     def training_pool(self) -> Pool:
@@ -87,6 +93,7 @@ def assemble(config: Config, cache: Path) -> Parts:
     model = build(config.model.kind, config.model.width, config.task.ways)
     precision = torch.bfloat16 if config.run.precision == "bfloat16" else None
     algorithm, server = config.algorithm, config.server
+    uplink, used = _uplink(config, model.dimension)
     return Parts(
         config=config,
         dataset=dataset,
@@ -94,7 +101,8 @@ def assemble(config: Config, cache: Path) -> Parts:
         model=model,
         learner=MetaLearner(Loss(model, precision), algorithm.inner_lr, algorithm.local_lr, algorithm.order),
         optimizer=ServerOptimizer(server.optimizer, server.lr, server.momentum, algorithm.local_lr),
-        uplink=build_uplink(config, model.dimension),
+        uplink=uplink,
+        calibration=used,
     )
 
 
@@ -141,30 +149,54 @@ def _fading(config: Config) -> BlockFading:
 
 
 def build_uplink(config: Config, length: int) -> Uplink:
-    """Return the uplink of updates of d entries."""
+    """Return the uplink of updates of d entries.
+
+    Raises:
+        TableError: a calibration is asked for and does not hold.
+    """
+    return _uplink(config, length)[0]
+
+
+def _uplink(config: Config, length: int) -> tuple[Uplink, Used | None]:
     uplink = config.uplink
     k = count(uplink.sparsity, length)
     if uplink.kind == "ideal":
-        return IdealUplink(k if uplink.ideal_top_k else length)
+        return IdealUplink(k if uplink.ideal_top_k else length), None
     symbols, control = codec(config, length), power_control(config)
     if uplink.kind == "waveform":
-        return WaveformUplink(symbols, k, control, stations(config))
-    return SymbolUplink(symbols, k, control, _fading(config), uplink.fading.blocks)
+        on_air, used = _stations(config)
+        link = WaveformUplink(symbols, k, control, on_air)
+        if config.waveform.channel_from == "downlink":
+            link.round_of = downlink({} if used is None else used.ratios)
+        return link, used
+    return SymbolUplink(symbols, k, control, _fading(config), uplink.fading.blocks), None
 
 
 def stations(config: Config) -> Stations:
-    """Return the radios of a waveform run, and nothing that they remember yet.
+    """Return the radios of a waveform run, calibrated if that is asked for, and nothing that they remember yet.
 
     Raises:
         ConfigError: the uplink has no radios.
+        TableError: the calibration does not hold.
     """
     if config.uplink.kind != "waveform":
         raise _without_radios(config)
+    return _stations(config)[0]
+
+
+def _stations(config: Config) -> tuple[Stations, Used | None]:
+    about, bench = open_radios(config)
+    ratios = config.waveform.channel_from == "downlink"
+    bench, used = calibrated(bench, config.agents.count, config.calibration, datetime.now(UTC), ratios)
+    return Stations(about, bench.server, bench.radio_of), used
+
+
+def open_radios(config: Config) -> tuple[Modem, Bench]:
+    """Return the waveform of a configuration and its radios, as they come."""
     air, snr = config.radio.loopback, from_db(config.uplink.snr_db)
     about = modem(config.waveform, air.carrier_hz)
     redraw = config.waveform.round_period_s if air.redraw else 0.0
-    bench = loopback(air, about.sample_rate, about.level, snr, redraw, config.seed)
-    return Stations(about, bench.server, bench.radio_of)
+    return about, loopback(air, about.sample_rate, about.level, snr, redraw, config.seed)
 
 
 def record_rounds(parts: Parts, folder: Path, every: int) -> None:

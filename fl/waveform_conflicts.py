@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from calibration.use import RESIDUAL
 from dsp.frame import Frame, beacon, sounding
 from dsp.resample import WIDEST_BAND
 from fl.radio_config import Loopback
@@ -35,14 +36,31 @@ def waveform_conflicts(config: "Config", n_symbols: int) -> Iterator[Conflict]:
     yield from _air(air)
     try:
         about = modem(config.waveform, air.carrier_hz)
-        frame = about.frame(config.agents.scheduled, n_symbols, True)
+        scheduled, sounded = config.agents.scheduled, config.waveform.channel_from == "uplink"
+        frame = about.frame(scheduled, n_symbols, True) if sounded else about.downlink_frame(scheduled, n_symbols)
         about.check_period(frame)
     except ValueError as error:
         yield ("waveform", "agents", "uplink.measurements"), f"waveform: {error}"
         return
     yield from _radio(config, about)
+    yield from _calibration(config)
     yield from _level(config, about)
     yield from _times(config, about, frame)
+    if sounded:
+        yield from _answers(config, about)
+        yield from _wander(config, about, frame)
+    else:
+        yield from _common_clock(config)
+
+
+def _calibration(config: "Config") -> Iterator[Conflict]:
+    air = config.radio.loopback
+    if config.calibration.uses("levels") and air.fading and air.redraw:
+        yield (
+            ("calibration.use", "radio.loopback.redraw"),
+            "calibration.use: levels that were chosen for one channel do not fit channels drawn anew every round; set "
+            "radio.loopback.redraw = false, or leave levels out of calibration.use",
+        )
 
 
 def _power(config: "Config") -> Iterator[Conflict]:
@@ -72,7 +90,8 @@ def _radio(config: "Config", about: Modem) -> Iterator[Conflict]:
             f"subcarriers on each side of {about.numerology.n_fft}, got {about.numerology.half_width}",
         )
     try:
-        check_radio(about, math.ceil(air.timing_offset), air.timing_jitter)
+        uncertain = RESIDUAL if config.calibration.uses("latency") else math.ceil(air.timing_offset)
+        check_radio(about, uncertain, air.timing_jitter)
     except ValueError as error:
         yield ("waveform", "radio.loopback.timing_offset", "radio.loopback.timing_jitter"), f"waveform: {error}"
     longest = float(profile(air.profile).delays.max()) * air.delay_spread_s * fs
@@ -112,6 +131,28 @@ def _level(config: "Config", about: Modem) -> Iterator[Conflict]:
 
 
 def _times(config: "Config", about: Modem, frame: Frame) -> Iterator[Conflict]:
+    air, fs = config.radio.loopback, about.sample_rate
+    # the server's clock counts the beacons, the air's the channels
+    left = (1 - FIRST_BEACON - 1e-6 * air.offset_ppm * config.rounds) * about.period
+    if air.redraw and frame.end > left:
+        yield (
+            ("waveform.round_period_s", "radio.loopback.redraw", "agents.count"),
+            f"waveform.round_period_s: channels are drawn anew {left / fs:.3f} s after a "
+            f"beacon, a round lasts {frame.end / fs:.3f} s; set it to {frame.end / left * about.period / fs:.3g} or "
+            "more, or radio.loopback.redraw = false",
+        )
+    if air.doppler_hz:
+        coherence, since = COHERENCE / air.doppler_hz, (frame.end - (frame.cycle_starts or (0,))[-1]) / fs
+        if coherence < since:
+            yield (
+                ("radio.loopback.doppler_hz", "waveform.turnaround_s", "agents.count"),
+                f"radio.loopback.doppler_hz: channels stay alike to 0.99 for {coherence:.2g} s, a payload ends "
+                f"{since:.2g} s after its sounding or beacon; at most {COHERENCE / since:.2g} Hz, or a shorter "
+                "waveform.turnaround_s",
+            )
+
+
+def _answers(config: "Config", about: Modem) -> Iterator[Conflict]:
     air = config.radio.loopback
     fs, uncertain = about.sample_rate, math.ceil(air.timing_offset) + 8 * math.ceil(air.timing_jitter)
     if about.response < LISTENING + uncertain:
@@ -126,15 +167,10 @@ def _times(config: "Config", about: Modem, frame: Frame) -> Iterator[Conflict]:
             f"waveform.trigger_lead_s: agents hear the trigger to its end and may send {uncertain} samples early, got "
             f"{about.trigger_lead} samples; set it to {(uncertain + 1) / fs:.2g} or more",
         )
-    # the server's clock counts the beacons, the air's the channels
-    left = (1 - FIRST_BEACON - 1e-6 * air.offset_ppm * config.rounds) * about.period
-    if air.redraw and frame.end > left:
-        yield (
-            ("waveform.round_period_s", "radio.loopback.redraw", "agents.count"),
-            f"waveform.round_period_s: channels are drawn anew {left / fs:.3f} s after a "
-            f"beacon, a round lasts {frame.end / fs:.3f} s; set it to {frame.end / left * about.period / fs:.3g} or "
-            "more, or radio.loopback.redraw = false",
-        )
+
+
+def _wander(config: "Config", about: Modem, frame: Frame) -> Iterator[Conflict]:
+    air, fs = config.radio.loopback, about.sample_rate
     span = frame.payload_length + (about.turnaround if about.trigger_lead is None else about.trigger_lead)
     wander = 4 * math.pi * air.linewidth_hz * span / fs
     if wander > MOST_WANDER:
@@ -145,12 +181,20 @@ def _times(config: "Config", about: Modem, frame: Frame) -> Iterator[Conflict]:
             f"{MOST_WANDER * fs / (4 * math.pi * span):.2g} Hz each"
             + ("" if about.trigger_lead is not None else ", or waveform.trigger = true"),
         )
-    if air.doppler_hz:
-        coherence, since = COHERENCE / air.doppler_hz, (frame.end - frame.cycle_starts[-1]) / fs
-        if coherence < since:
+
+
+def _common_clock(config: "Config") -> Iterator[Conflict]:
+    for key in ("offset_ppm", "linewidth_hz", "frequency_walk"):
+        value = getattr(config.radio.loopback, key)
+        if value:
             yield (
-                ("radio.loopback.doppler_hz", "waveform.turnaround_s", "agents.count"),
-                f"radio.loopback.doppler_hz: channels stay alike to 0.99 for {coherence:.2g} s, a payload ends "
-                f"{since:.2g} s after its sounding; at most {COHERENCE / since:.2g} Hz, or a shorter "
-                "waveform.turnaround_s",
+                (f"radio.loopback.{key}", "waveform.channel_from"),
+                f"radio.loopback.{key}: what agents hear says what the server hears only with a common clock, got "
+                f"{value:g}; set it to 0, or waveform.channel_from = uplink",
             )
+    if config.calibration.table is None:
+        yield (
+            ("waveform.channel_from", "calibration.table"),
+            "waveform.channel_from: downlink needs the chain ratio of every agent; run airmeta calibrate reciprocity "
+            "and set calibration.table, or waveform.channel_from = uplink",
+        )

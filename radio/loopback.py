@@ -9,7 +9,7 @@ from radio.base import LateError, RadioError, Samples, check_burst
 from radio.propagation import ROUNDING
 from radio.settings import Change, Limits, Range, Settings, changed
 
-LIMITS = Limits(Range(0.0, 89.75, 0.25), Range(-60.0, 60.0, 0.25), Range(-100.0, 100.0))
+LIMITS = Limits(Range(0.0, 89.75, 0.25), Range(-60.0, 60.0, 0.25), Range(-100.0, 100.0), lo_offset_hz=Range(-1e5, 1e5))
 BANDWIDTH = 0.9  # of the sample rate
 
 
@@ -63,7 +63,9 @@ class LoopbackRadio:
         return self._settings
 
     def configure(self, change: Change) -> Settings:
-        """Set gains and clock, from the next sample on that nobody has heard; noise is amplified like the signal.
+        """Set gains and clocks, from the next sample on that nobody has heard; noise is amplified like the signal.
+
+        A mixer that is tuned back has the phase that it would have had: here a retune begins no new session.
 
         Raises:
             SettingError: a value is beyond the limits.
@@ -79,6 +81,8 @@ class LoopbackRadio:
                 offset_ppm=about.offset_ppm + after.clock_trim_ppm - before.clock_trim_ppm,
                 transmit=replace(about.transmit, attenuation_db=after.tx_attenuation_db),
                 receive=replace(about.receive, gain_db=after.rx_gain_db),
+                transmit_hz=after.lo_offset_hz,
+                receive_hz=after.lo_offset_hz,
                 noise_var=about.noise_var * 10 ** (more / 10),
             ),
         )

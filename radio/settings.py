@@ -49,12 +49,14 @@ class Limits:
         rx_gain_db: of its receiver.
         clock_trim_ppm: of its oscillator, carrier and sample clock alike; (0, 0) if it cannot be trimmed.
         has_tracking: whether it corrects its quadrature by itself, if told to.
+        lo_offset_hz: of its mixers beside the carrier, the sample clock left alone; a retune begins a new session.
     """
 
     tx_attenuation_db: Range
     rx_gain_db: Range
     clock_trim_ppm: Range = Range(0.0, 0.0)
     has_tracking: bool = False
+    lo_offset_hz: Range = Range(0.0, 0.0)
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,7 @@ class Settings:
         rx_gain_db: as the radio counts it.
         clock_trim_ppm: by which its oscillator was made faster.
         quadrature_tracking: whether the radio tracks its own imbalance; None: it cannot.
+        lo_offset_hz: by which both mixers are tuned above the carrier.
     """
 
     carrier: float
@@ -78,6 +81,7 @@ class Settings:
     rx_gain_db: float = 0.0
     clock_trim_ppm: float = 0.0
     quadrature_tracking: bool | None = None
+    lo_offset_hz: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -89,12 +93,14 @@ class Change:
         rx_gain_db: as in `Settings`.
         clock_trim_ppm: as in `Settings`.
         quadrature_tracking: as in `Settings`.
+        lo_offset_hz: as in `Settings`.
     """
 
     tx_attenuation_db: float | None = None
     rx_gain_db: float | None = None
     clock_trim_ppm: float | None = None
     quadrature_tracking: bool | None = None
+    lo_offset_hz: float | None = None
 
 
 def changed(settings: Settings, change: Change, limits: Limits) -> Settings:

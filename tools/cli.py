@@ -8,6 +8,7 @@ COMMANDS = {
     "run": ("tools.run", "Train over the air, all roles in one process."),
     "evaluate": ("tools.evaluate", "Fine-tune a finished run on new agents."),
     "report": ("tools.report_command", "Draw one or several runs as one HTML file."),
+    "calibrate": ("tools.calibrate.group", "Measure radios: levels, clocks, delays, IQ, channels, reciprocity."),
     "radio": ("tools.radio.group", "Probe radios; record and replay rounds."),
     "data": ("tools.data", "List, fetch, verify and show datasets."),
     "doctor": ("tools.doctor", "Check this installation."),

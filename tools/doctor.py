@@ -9,7 +9,8 @@ from pathlib import Path
 
 import click
 
-from tools.options import cache_option, json_option
+from tools.calibrate.table import table_option
+from tools.options import cache_option, json_option, readable_errors, set_option
 
 
 @dataclass(frozen=True)
@@ -23,16 +24,30 @@ class Finding:
 
 
 @click.command("doctor")
+@click.argument("config", required=False, type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--radio", "uris", multiple=True, metavar="URI", help="Check these radios and their calibration.")
+@set_option
+@table_option
 @json_option
 @cache_option
-def command(cache: Path, as_json: bool) -> None:
-    """Check Python, packages, the data cache, and the link at zero noise.
+def command(
+    config: Path | None, uris: tuple[str, ...], overrides: tuple[str, ...], table: Path, as_json: bool, cache: Path
+) -> None:
+    """Check Python, packages, the data cache, and the link at zero noise; with radios, these and their calibration.
+
+    Radios are those of CONFIG or of --radio. Exit status 1 if something is bad: the line below says what to do.
 
     \b
-    Example:
+    Examples:
         airmeta doctor
+        airmeta doctor --radio loopback:agents=4,offset_ppm=20,latency=60
     """
     findings = [_python(), *_packages(), _threads(), _cache(cache), _link()]
+    if config is not None or uris:
+        from tools.calibrate.checkup import radios
+
+        with readable_errors():
+            findings += [Finding(*one) for one in radios(config, uris, overrides, table)]
     if as_json:
         click.echo(json.dumps([finding.__dict__ for finding in findings]))
     else:

@@ -11,6 +11,11 @@ def default_cache() -> Path:
     return platformdirs.user_cache_path("airmeta")
 
 
+def default_table() -> Path:
+    """Return the file of this user's calibration table."""
+    return platformdirs.user_data_path("airmeta") / "calibration.json"
+
+
 def default_run_folder(config: Path) -> Path:
     """Return a new folder name for a run of this configuration file: runs/NAME-DATE-TIME."""
     return Path("runs") / f"{config.stem}-{time.strftime('%Y%m%d-%H%M%S')}"

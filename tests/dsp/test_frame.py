@@ -74,6 +74,26 @@ def test_in_a_round_of_one_cycle_the_beacon_opens(numerology):
     assert opening + frame.marker_length == frame.beacon_length == sent.size
 
 
+@pytest.mark.parametrize("numerology", NUMEROLOGIES, ids=NAMES)
+@pytest.mark.parametrize("response", [0, 4000])
+def test_a_round_without_soundings_is_beacon_silence_and_payload(numerology, response):
+    frame = a_frame(numerology, cycles=0, trigger_lead=None, response=response)
+    assert (frame.cycle_starts, frame.markers) == ((), ())
+    assert frame.soundings_end == frame.beacon_length + response
+    assert frame.soundings_end + frame.silence_length <= frame.payload == frame.soundings_end + AMPLE
+    assert frame.end == frame.payload + frame.payload_length
+    assert frame.sounding_uses == frame.beacon_length
+
+
+def test_without_soundings_the_turnaround_holds_the_silence_and_there_is_no_trigger():
+    """Ten periods of 256."""
+    assert a_frame(cycles=0, trigger_lead=None, turnaround=2560).payload
+    with pytest.raises(ValueError, match=r"turnaround must hold the silence .* \(2560 samples\), got 2559; set .*_s"):
+        a_frame(cycles=0, trigger_lead=None, turnaround=2559)
+    with pytest.raises(ValueError, match=r"got 0; 0 only with trigger_lead = None"):
+        a_frame(cycles=0)
+
+
 def test_few_agents_are_sounded_at_0_4_16_and_48_ms():
     frame = a_frame(agents=5, cycles=4, numerology=Numerology(sample_rate=4e6))
     assert np.array_equal(np.array(frame.cycle_starts) - frame.cycle_starts[0], [0, 16_000, 64_000, 192_000])

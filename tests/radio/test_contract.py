@@ -1,15 +1,19 @@
 """What `radio.base` promises, held by every radio; a new backend adds one entry to `BACKENDS`."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 
+from calibration.corrected import CorrectedRadio
+from calibration.iq_correction import Imbalance
 from radio.air import Air, Unit
 from radio.base import FullScaleError, LateError, Radio, RadioError, Receiver
 from radio.fading import Fading, profile
+from radio.impairments import ReceiveChain, TransmitChain
 from radio.loopback import LoopbackRadio
+from radio.settings import Change, SettingError
 from radio.sigmf import Recording, Segment, record
 
 RATE = 4e6
@@ -47,6 +51,16 @@ def loopback(sender: Unit, hearer: Unit, uncertainty: int) -> Pair:
     return Pair(*radios, hearer.start - sender.start)
 
 
+def corrected_loopback() -> Pair:
+    """Two radios that are late by 19.4 samples and have crooked mixers, as calibration leaves them."""
+    sent, heard = Imbalance(-0.8, 4.0, 0.03j), Imbalance(0.9, -3.0, -0.02 + 0j)
+    chains = TransmitChain(-0.8, 4.0, 0.03j), ReceiveChain(0.0, 0.9, -3.0, -0.02 + 0j)
+    faults = {"timing_offset": 19.4, "transmit": chains[0], "receive": chains[1]}
+    pair = loopback(Unit(start=3000, **faults), Unit(start=70, noise_var=1e-4, **faults), 20)
+    radios = (CorrectedRadio(radio, 19, sent, heard, 1) for radio in (pair.sender, pair.hearer))
+    return Pair(*radios, pair.behind)
+
+
 BACKENDS: dict[str, Callable[[], Pair]] = {
     "loopback": lambda: loopback(Unit(), Unit(noise_var=1e-4), 0),
     "loopback-early": lambda: loopback(
@@ -55,6 +69,7 @@ BACKENDS: dict[str, Callable[[], Pair]] = {
         20,
     ),
     "loopback-late": lambda: loopback(Unit(timing_offset=19.4), Unit(start=50, noise_var=1e-4), 20),
+    "corrected-loopback": corrected_loopback,
 }
 
 
@@ -147,6 +162,54 @@ def test_a_radio_states_what_it_promises(pair):
         assert isinstance(radio.lead_time, int)
         assert radio.lead_time >= 0 <= radio.timing_uncertainty
         assert radio.timing_repeatability >= 0
+
+
+def test_two_radios_have_two_serials_and_say_how_they_are_set(pair):
+    assert pair.sender.serial != pair.hearer.serial
+    for radio in (pair.sender, pair.hearer):
+        assert radio.session == radio.session != ""
+        assert radio.settings.sample_rate == radio.sample_rate
+        assert radio.limits.tx_attenuation_db.holds(radio.settings.tx_attenuation_db)
+        assert radio.limits.rx_gain_db.holds(radio.settings.rx_gain_db)
+        assert radio.configure(Change()) == radio.settings
+
+
+def test_a_setting_is_taken_to_its_nearest_value_and_read_back(pair):
+    radio, limits = pair.sender, pair.sender.limits
+    before = radio.settings
+    attenuation = limits.tx_attenuation_db
+    wanted = attenuation.low + 0.3 * (attenuation.high - attenuation.low) + 0.4 * attenuation.step
+    after = radio.configure(Change(tx_attenuation_db=wanted))
+    assert after == radio.settings == replace(before, tx_attenuation_db=after.tx_attenuation_db)
+    assert abs(after.tx_attenuation_db - wanted) <= attenuation.step / 2 + 1e-9
+    assert radio.configure(Change(tx_attenuation_db=before.tx_attenuation_db)) == before
+
+
+def test_a_setting_beyond_the_limits_is_refused_and_nothing_changes(pair):
+    radio, before = pair.sender, pair.sender.settings
+    for change in (
+        Change(tx_attenuation_db=radio.limits.tx_attenuation_db.high + 1, rx_gain_db=radio.limits.rx_gain_db.low),
+        Change(rx_gain_db=radio.limits.rx_gain_db.high + 1),
+        Change(clock_trim_ppm=radio.limits.clock_trim_ppm.high + 1),
+    ):
+        with pytest.raises(SettingError, match=r"must be between .* got "):
+            radio.configure(change)
+        assert radio.settings == before
+    if not radio.limits.has_tracking:
+        with pytest.raises(SettingError, match="leave the setting out"):
+            radio.configure(Change(quadrature_tracking=True))
+
+
+def test_attenuation_takes_from_what_arrives_as_much_as_it_says(pair):
+    """20 dB of signal over noise: the noise adds 0.04 dB to the first and 0.17 dB to the second level."""
+    margin, heard = pair.sender.timing_uncertainty + 20, []
+    before = pair.sender.settings.tx_attenuation_db
+    for more in (0.0, 6.0):
+        pair.sender.configure(Change(tx_attenuation_db=before + more))
+        at = pair.ahead()
+        pair.sender.transmit(burst(), at)
+        heard.append(level(pair.listen(at - margin, BURST + 2 * margin)))
+    assert 10 * np.log10(heard[0] / heard[1]) == pytest.approx(6.0, abs=0.5)
 
 
 def test_time_never_goes_back_and_what_was_heard_is_over(pair):

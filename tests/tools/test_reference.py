@@ -23,6 +23,7 @@ def test_every_key_is_described():
         "evaluation",
         "uplink.fading",
         "waveform",
+        "calibration",
         "radio",
     }
     tables |= {"radio.loopback"}

@@ -3,6 +3,7 @@
 import click
 
 from tools.bench.air import air
+from tools.bench.calibration.command import calibration
 from tools.bench.local import local
 from tools.bench.oamp import oamp
 from tools.bench.round import round_cost
@@ -24,3 +25,4 @@ command.add_command(local)
 command.add_command(round_cost)
 command.add_command(air)
 command.add_command(waveform)
+command.add_command(calibration)

@@ -1,5 +1,7 @@
 """Pictures of one round on the air, as the server received it and what it made of it."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
@@ -79,15 +81,26 @@ def constellation(run: RunSeries) -> Figure:
         heading = f"received, EVM {100 * 10 ** (error / 20):.1f} % ({error:.1f} dB)"
         clouds = [("expected (oracle)", expected), (heading, received), ("received − expected", received - expected)]
     unit = max(float(np.sqrt(np.mean(np.abs(clouds[0][1]) ** 2))), FLOOR)
-    limit = 1.02 * max(float(np.percentile(np.abs(cloud), 99.9)) for _, cloud in clouds) / unit
-    figure = Figure(figsize=WIDE, dpi=DOTS_PER_INCH, layout="constrained")
+    return side_by_side([(title, cloud / unit) for title, cloud in clouds], "rms", WIDE)
+
+
+def side_by_side(clouds: Sequence[tuple[str, np.ndarray]], unit: str, size: tuple[float, float]) -> Figure:
+    """Return complex planes with equal axes, the same for all, under titles.
+
+    Args:
+        clouds: title and complex symbols of each.
+        unit: of the symbols.
+        size: of the figure, width and height in inches.
+    """
+    limit = 1.02 * max(float(np.percentile(np.abs(cloud), 99.9)) for _, cloud in clouds)
+    figure = Figure(figsize=size, dpi=DOTS_PER_INCH, layout="constrained")
     grid = figure.subplots(1, len(clouds), sharey=True, squeeze=False)
     for axis, (title, cloud) in zip(grid[0], clouds, strict=True):
-        _cloud(axis, cloud / unit, limit)
+        _cloud(axis, cloud, limit)
         axis.set_title(title, fontsize=10)
-        axis.set(xlabel="in phase (rms)", xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal")
+        axis.set(xlabel=f"in phase ({unit})", xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal")
         axis.spines[["top", "right"]].set_visible(False)
-    grid[0, 0].set_ylabel("quadrature (rms)")
+    grid[0, 0].set_ylabel(f"quadrature ({unit})")
     return figure
 
 

@@ -1,33 +1,17 @@
-"""One self-contained HTML page about one or several runs: figures as inline SVG, no script, nothing to fetch."""
+"""One self-contained HTML page about one or several runs."""
 
 import html
-import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
-from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from fl.config import differences
-from fl.files import write_text
+from radio.files import write_text
 from tools.report import figures, waveform
+from tools.report.frame import Card, document, svg
 from tools.report.series import RunSeries, load_run
-
-STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; color: #222; max-width: 1180px; margin: 2rem auto; padding: 0 1rem }
-h1 { font-size: 1.5rem } h2 { font-size: 1.1rem; margin: 2rem 0 .3rem }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums }
-th, td { text-align: left; padding: .25rem .9rem .25rem 0; border-bottom: 1px solid #e6e6e6; vertical-align: top }
-th { font-weight: 600; white-space: nowrap }
-.grid { display: grid; grid-template-columns: repeat(auto-fit, minmax(480px, 1fr)); gap: .5rem 1.5rem }
-figure { margin: 0 }
-figcaption { color: #555; font-size: .85rem; margin: 0 .5rem 1rem } svg { width: 100%; height: auto }
-.wide { grid-column: 1 / -1 }
-.part { font-size: 1.3rem; margin-top: 3rem }
-.key { display: inline-block; width: .8em; height: .8em; border-radius: 2px; margin-right: .4em }
-.note { color: #555; max-width: 60em }
-"""
 
 NOTES = (
     "Batch norm uses the statistics of the images at hand, query images included: accuracies are transductive.",
@@ -51,7 +35,6 @@ def page(runs: Sequence[RunSeries]) -> str:
     """Return the page as text."""
     title = "airmeta: " + ", ".join(run.name for run in runs)
     sections = [
-        f"<h1>{html.escape(title)}</h1>",
         _table(runs),
         _differences(runs),
         '<div class="grid">',
@@ -62,8 +45,7 @@ def page(runs: Sequence[RunSeries]) -> str:
         "<h2>How to read this</h2>",
         *(f'<p class="note">{note}</p>' for note in NOTES),
     ]
-    head = f'<meta charset="utf-8"><title>{html.escape(title)}</title><style>{STYLE}</style>'
-    return f"<!DOCTYPE html><html lang=en><head>{head}</head><body>{''.join(sections)}</body></html>\n"
+    return document(title, sections)
 
 
 def _drawings(runs: Sequence[RunSeries]) -> list[str]:
@@ -115,27 +97,13 @@ def _drawings(runs: Sequence[RunSeries]) -> list[str]:
             lambda: figures.support(runs),
         ),
     ]
-    return [_card(name, caption, draw()) for show, name, caption, draw in wanted if show]
+    return [Card(name, caption, draw).html() for show, name, caption, draw in wanted if show]
 
 
 def _on_air(run: RunSeries) -> str:
-    cards = "".join(_card(card.name, card.caption, card.draw(), card.wide) for card in waveform.cards(run))
+    cards = "".join(card.html() for card in waveform.cards(run))
     heading = f'<h2 class="part">{html.escape(run.name)}: on the air</h2>'
     return f'{heading}<p class="note">{html.escape(waveform.summary(run))}</p><div class="grid">{cards}</div>'
-
-
-def _card(name: str, caption: str, figure: Figure, wide: bool = False) -> str:
-    kind = ' class="wide"' if wide else ""
-    return f"<figure{kind}><h2>{name}</h2>{svg(figure)}<figcaption>{html.escape(caption)}</figcaption></figure>"
-
-
-def svg(figure: Figure) -> str:
-    """Return a figure as an SVG element, with text as text."""
-    buffer = io.StringIO()
-    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "airmeta", "font.family": "sans-serif"}):
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Type": None, "Format": None})
-    text = buffer.getvalue()
-    return text[text.index("<svg") :]
 
 
 def _table(runs: Sequence[RunSeries]) -> str:

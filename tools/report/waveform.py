@@ -1,7 +1,5 @@
 """What a report shows of a run on the air: pictures of a round, then every agent over the rounds."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -9,19 +7,10 @@ from matplotlib.figure import Figure
 
 from tools.report import on_air
 from tools.report.figures import COLOURS, agent_legend, axes, legend, running_mean, shade
+from tools.report.frame import Card
 from tools.report.series import RunSeries
 
 MOST_POINTS = 4000  # of one figure as vectors, more become pixels: a long run of many agents would weigh megabytes
-
-
-@dataclass(frozen=True)
-class Card:
-    """A figure with its heading and what it shows."""
-
-    name: str
-    caption: str
-    draw: Callable[[], Figure]
-    wide: bool = False
 
 
 def cards(run: RunSeries) -> list[Card]:

@@ -1,10 +1,11 @@
 """What a server received in a round and what it had decided: enough to decode the round again."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from dsp.frame import Frame, PayloadMap
+from fl.uplink.waveform.reported import Report
 from fl.uplink.waveform.server import Granted, Link, Payload
 from radio.base import Samples
 
@@ -25,6 +26,7 @@ class Capture:
         payload: what the server made of it; None when the round failed before.
         oracle_sum: Σ c_i·s_i over the agents heard, shape (M,), which only a simulation knows.
         estimate: of Σ g_i, shape (d,); None when the round failed before.
+        reports: of the agents, where they measured the beacon in place of sounding.
     """
 
     round_index: int
@@ -38,3 +40,4 @@ class Capture:
     payload: Payload | None = None
     oracle_sum: np.ndarray | None = None
     estimate: np.ndarray | None = None
+    reports: dict[int, Report] = field(default_factory=dict)

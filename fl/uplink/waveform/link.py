@@ -31,7 +31,7 @@ class WaveformUplink:
         power_control: the rule; its σ² is replaced by what the server measures.
         stations: radios and memory.
         observe: called with the capture of every round; None: nobody watches.
-        round_of: how a round is made; the genie of `oracle` has its own.
+        round_of: how a round is made; `downlink` has its own, the genie of `oracle` too.
     """
 
     codec: Codec
@@ -98,7 +98,7 @@ class WaveformUplink:
         finally:
             if self.observe is not None:
                 heard = on_air.agents, on_air.start, on_air.frame, on_air.places, tuple(on_air.segments)
-                self.observe(Capture(round_index, *heard, links, granted, payload, wanted, estimate))
+                self.observe(Capture(round_index, *heard, links, granted, payload, wanted, estimate, on_air.reports))
 
     def _nothing(self, on_air: Round, excluded: dict[int, str], failure: str | None) -> Delivery:
         """Return a round in which nothing was delivered: nobody fit to send, or not received."""

@@ -3,7 +3,8 @@
 Beside the samples, in the namespace of `radio.sigmf`:
 
     round, agents, start, cycles    of the run; ids in the order of the grant's rows; index of the beacon's first
-                                    sample; soundings of each agent
+                                    sample; soundings of each agent, 0 if agents measured the beacon
+    reports         then: what each agent reported, by id, see `ReportFields`
     grant           by which the payload was sent and is read, see `GrantFields`; missing if the round failed before
     sha256          of the estimate, d entries as little-endian float32; missing if there was none
     configuration   of the run as TOML: waveform, map of the payload, sensing operator and receiver follow from it
@@ -15,17 +16,19 @@ the slot of each agent.
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import NonNegativeInt, PositiveInt, ValidationError
+from pydantic import NonNegativeInt, ValidationError
 
+from calibration.ratio import Ratio
 from fl.section import Section
 from fl.uplink.grant import Grant
 from fl.uplink.waveform.capture import Capture
+from fl.uplink.waveform.reported import Report
 from fl.uplink.waveform.server import Granted
 from radio.base import Samples
 from radio.sigmf import Annotation, Recording, RecordingError, Segment, record
@@ -45,17 +48,39 @@ class GrantFields(Section):
     pilot_amplitude: tuple[tuple[float, ...], ...]
 
 
+class ReportFields(Section):
+    """What an agent reported of a beacon, see `Report`: H_down in its parts, and the chain ratio c."""
+
+    real: tuple[float, ...]
+    imag: tuple[float, ...]
+    error_var: float
+    ratio: Ratio
+
+    @property
+    def report(self) -> Report:
+        """The report.
+
+        Raises:
+            ValueError: its parts are not of one size.
+        """
+        if len(self.real) != len(self.imag):
+            counts = f"{len(self.real)} and {len(self.imag)}"
+            raise ValueError(f"a report must have as many real parts as imaginary, got {counts}")
+        return Report(np.array(self.real) + 1j * np.array(self.imag), self.error_var, self.ratio)
+
+
 class RoundFields(Section):
     """The fields of a recorded round."""
 
     round: NonNegativeInt
     agents: tuple[int, ...]
     start: NonNegativeInt
-    cycles: PositiveInt
+    cycles: NonNegativeInt
     versions: dict[str, str]
     configuration: str
     sha256: str | None = None
     grant: GrantFields | None = None
+    reports: dict[int, ReportFields] | None = None
 
 
 @dataclass(frozen=True)
@@ -67,12 +92,14 @@ class RecordedRound:
         carrier: in Hz.
         fields: what else was kept.
         granted: the decision in force, its weights unknown (NaN); None when the round failed before.
+        reports: of agents that did not sound, by id.
     """
 
     recording: Recording
     carrier: float
     fields: RoundFields
     granted: Granted | None
+    reports: dict[int, Report]
 
 
 @dataclass(frozen=True)
@@ -146,6 +173,8 @@ def save(capture: Capture, path: Path, configuration: str, carrier: float) -> No
         fields["sha256"] = sha256(capture.estimate)
     if capture.granted is not None:
         fields["grant"] = _grant_fields(capture.granted)
+    if capture.reports:
+        fields["reports"] = {str(agent): _report_fields(report) for agent, report in capture.reports.items()}
     record(
         path,
         [_segment(samples) for _, samples in capture.segments],
@@ -190,6 +219,7 @@ def load(path: Path) -> RecordedRound:
     try:
         fields = RoundFields.model_validate(recording.fields)
         granted = None if fields.grant is None else _granted(fields.grant, len(fields.agents))
+        reports = {agent: about.report for agent, about in (fields.reports or {}).items()}
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
@@ -201,7 +231,7 @@ def load(path: Path) -> RecordedRound:
         raise RecordingError(f"{path}: {error}; copy the recording again, or record it anew") from error
     if recording.frequency is None:
         raise RecordingError(f"{path} must state core:frequency, the carrier in Hz, but does not; record it anew")
-    return RecordedRound(recording, recording.frequency, fields, granted)
+    return RecordedRound(recording, recording.frequency, fields, granted, reports)
 
 
 def _segment(samples: Samples) -> Segment:
@@ -229,6 +259,11 @@ def _grant_fields(granted: Granted) -> dict[str, Any]:
         "pilot_amplitude": granted.pilot_amplitude.tolist(),
     }
     return found if grant.common_scale is None else found | {"common_scale": float(grant.common_scale)}
+
+
+def _report_fields(report: Report) -> dict[str, Any]:
+    parts = {"real": report.channel.real.tolist(), "imag": report.channel.imag.tolist()}
+    return parts | {"error_var": report.error_var, "ratio": asdict(report.ratio)}
 
 
 def _granted(fields: GrantFields, agents: int) -> Granted:

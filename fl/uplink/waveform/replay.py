@@ -22,6 +22,7 @@ from fl.streams import Purpose, stream
 from fl.threads import use_threads
 from fl.uplink.codec import Codec, like, real_like
 from fl.uplink.waveform.recording import RecordedRound, sha256
+from fl.uplink.waveform.reported import link_of, silence_noise
 from fl.uplink.waveform.server import (
     Granted,
     Link,
@@ -33,6 +34,7 @@ from fl.uplink.waveform.server import (
     slot_middle,
 )
 from fl.uplink.waveform.settings import Modem
+from radio.sigmf import RecordingError
 
 RECEIVER_KEYS = (
     "uplink.receiver",
@@ -53,7 +55,7 @@ class Decoded:
     """What came out of a recorded round this time.
 
     Args:
-        links: of the agents whose soundings are there.
+        links: of the agents whose soundings are there, or that reported what they heard.
         excluded: reason of each agent that was not heard, by id.
         heard: ids of the agents heard.
         payload: what the server makes of it; None if nobody was to send.
@@ -102,8 +104,12 @@ def decode(recorded: RecordedRound, overrides: Sequence[str] = ()) -> Decoded:
     fields, granted = recorded.fields, recorded.granted
     about = modem(config.waveform, recorded.carrier)
     symbols = codec(config, parameter_count(config.model.kind, config.model.width, config.task.ways))
-    frame = replace(about.frame(len(fields.agents), symbols.n_symbols, True), cycles=fields.cycles)
-    links, excluded = _links(recorded, about, frame)
+    if fields.cycles:
+        frame = replace(about.frame(len(fields.agents), symbols.n_symbols, True), cycles=fields.cycles)
+        links, excluded = _links(recorded, about, frame)
+    else:
+        frame = about.downlink_frame(len(fields.agents), symbols.n_symbols)
+        links, excluded = _reported_links(recorded, about, frame), {}
     outcome = Decoded(links, excluded, (), None, None, None, None, changed, fields.sha256)
     if granted is None:
         return replace(outcome, failure="the round had failed before anybody was granted a payload")
@@ -162,6 +168,25 @@ def _links(recorded: RecordedRound, about: Modem, frame: Frame) -> tuple[dict[in
         else:
             silent[agent] = reason
     return links, silent
+
+
+def _reported_links(recorded: RecordedRound, about: Modem, frame: Frame) -> dict[int, Link]:
+    """Return the links of the agents that reported what they heard of the beacon.
+
+    Raises:
+        RecordingError: a report is of another number of subcarriers.
+    """
+    start, width = recorded.fields.start, about.numerology.n_subcarriers
+    for agent, report in recorded.reports.items():
+        if report.channel.size != width:
+            raise RecordingError(
+                f"the report of agent {agent} must be of {width} subcarriers, got {report.channel.size}; copy the "
+                "recording again, or record it anew"
+            )
+    silence = recorded.recording.receive(frame.silence_length, start + frame.soundings_end).data
+    noise_var, at = silence_noise(silence, about), float(start + frame.short_length)
+    unknown = begin(at / about.sample_rate, 0.0, about.sample_rate / about.numerology.n_fft)
+    return {agent: link_of(report, noise_var, about, at, unknown) for agent, report in recorded.reports.items()}
 
 
 def _payload(recorded: RecordedRound, about: Modem, frame: Frame, symbols: Codec, granted: Granted) -> Payload:

@@ -22,6 +22,7 @@ from fl.uplink.grant import PowerControl
 from fl.uplink.waveform import agent as agent_side
 from fl.uplink.waveform import server as server_side
 from fl.uplink.waveform.agent import Clock, Correction, Follower
+from fl.uplink.waveform.reported import Report
 from fl.uplink.waveform.server import Granted, Link, Payload
 from fl.uplink.waveform.settings import Modem
 from radio.base import OverrunError, Radio, RadioError, Samples
@@ -84,8 +85,7 @@ class Round:
 
     def __init__(self, stations: Stations, agents: tuple[int, ...], n_symbols: int, index: int, seed: int) -> None:
         self.stations, self.modem, self.agents, self.index = stations, stations.modem, agents, index
-        first = not stations.met.issuperset(agents)
-        self.frame: Frame = self.modem.frame(len(agents), n_symbols, first)
+        self.frame = self._frame(n_symbols)
         self.modem.check_period(self.frame)
         self.start = round(self.modem.period * (index + FIRST_BEACON))
         rng = stream(seed, Purpose.PILOTS, index)
@@ -94,6 +94,11 @@ class Round:
         self.followers: dict[int, Follower] = {}
         self.corrections: dict[int, Correction] = {}
         self.segments: list[tuple[str, Samples]] = []
+        self.reports: dict[int, Report] = {}
+
+    def _frame(self, n_symbols: int) -> Frame:
+        first = not self.stations.met.issuperset(self.agents)
+        return self.modem.frame(len(self.agents), n_symbols, first)
 
     @property
     def clipped_fraction(self) -> float:

@@ -79,6 +79,11 @@ class Modem:
             self.trigger_lead,
         )
 
+    def downlink_frame(self, agents: int, n_symbols: int) -> Frame:
+        """Return where everything of a round with M symbols lies if agents measure the beacon and do not sound."""
+        symbols = payload_symbols(self.numerology, n_symbols, agents, self.pilots)
+        return Frame(self.numerology, agents, 0, symbols, self.response, self.turnaround, None)
+
 
 def check_radio(modem: Modem, uncertainty: int, repeatability: float) -> None:
     """Check that a radio's timing suits the waveform.

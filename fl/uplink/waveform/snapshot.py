@@ -37,6 +37,7 @@ def snapshot(capture: Capture, modem: Modem) -> Snapshot:
         always      round, sample_rate, agents (n,), subcarrier_hz (2K,), slot_length
         start       index of the beacon's first sample; soundings_start, payload_start on the same clock
         soundings   samples of the last cycle;  payload: samples of the payload, both relative to full scale
+        silence     in place of soundings, with silence_start, where agents measure the beacon and do not sound
         channel_magnitude, channel_phase   of Ĥ, shape (n, 2K), NaN for an agent without a link; phase in radians
         granted     who was to send, shape (n,);  active: where it was not truncated, shape (n, 2K)
         heard       who was there, shape (n,);  received: Σ s_i + error, shape (M,)

@@ -1,6 +1,6 @@
 import pytest
 
-from fl.files import atomic_path, write_text
+from radio.files import atomic_path, write_text
 
 
 def test_a_write_that_fails_leaves_the_old_file_and_no_rest(tmp_path):

@@ -1,0 +1,218 @@
+"""IQ imbalance, DC offset and carrier leakage of two radios, from what each hears of the other.
+
+One exchange shows the transmitter of one and the receiver of the other (`calibration.iq_exchange`): the image that a
+transmitter makes turns with the carrier offset, the one that a receiver makes turns against it. Where the carriers are
+too near to tell, one radio is detuned for the moment. A second exchange shows what the digital correction is worth.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+
+import numpy as np
+
+from calibration.constellation import equalised, error_db, payload_wave
+from calibration.corrected import CorrectedRadio
+from calibration.exchange import Meeting, Signals, meet
+from calibration.iq_correction import Imbalance
+from calibration.iq_exchange import UNITS, Exchange, exchange, hear
+from calibration.iq_fit import ORDER, REPEATS
+from calibration.measurement import CalibrationError, Measurement, Quantity, Verdict
+from radio.base import Radio
+from radio.settings import Change, SettingError
+
+WIDEST = {"gain_db": 0.1, "phase_deg": 0.5}
+LEAST_CYCLES = 3  # of the carrier offset over the training, for images to be told apart
+DETUNED_HZ = 10e3
+MOST_MOTION = 0.03  # of a channel's energy during a training
+TRACKING_WARNING = (
+    "quadrature tracking disturbs signals of near-equal carriers, which is what agents send; and the calibration of "
+    "the transmit quadrature that follows a retune by more than 100 MHz emits at maximum drive: terminate the antenna "
+    "port before such a retune"
+)
+
+
+def measure(sender: Radio, hearer: Radio, signals: Signals, movable: tuple[Radio, ...] = ()) -> Exchange:
+    """Return the imbalance of a sender's transmitter and of a hearer's receiver.
+
+    Args:
+        sender: one radio.
+        hearer: the other.
+        signals: what is sent.
+        movable: which of them is tuned aside first where carriers coincide; empty: the sender.
+
+    Raises:
+        CalibrationError: nothing was heard, the hearer was at full scale, the training was cut off or changed, or the
+            carriers coincide and neither radio can be detuned.
+        RadioError: a radio failed.
+    """
+    meeting = meet(sender, hearer, signals)
+    if not _coincide(meeting, signals):
+        return exchange(sender, hearer, signals, meeting)
+    with _detuned(movable or (sender, hearer), signals) as moved:
+        meeting = meet(sender, hearer, signals)
+        if _coincide(meeting, signals):
+            raise _too_near(sender, hearer, meeting)
+        # mixers that were tuned aside say nothing of the clocks
+        aside = 0.0 if moved is None else DETUNED_HZ * (1 if moved is sender else -1)
+        meeting = replace(meeting, offset=(meeting.beacon.cfo - aside) / signals.carrier)
+        return exchange(sender, hearer, signals, meeting)
+
+
+def imbalances_of(
+    server: Radio, agent: Radio, signals: Signals, tracking: bool | None = None
+) -> tuple[Measurement, Measurement]:
+    """Return the imbalances of an agent and of the server, by one exchange each way and one more with both corrected.
+
+    Args:
+        server: one radio.
+        agent: the other.
+        signals: what is sent.
+        tracking: set quadrature tracking of the radios that have it, and leave it so; what is measured is what it
+            leaves. None: as it is.
+
+    Raises:
+        SettingError: tracking was asked for, and neither radio has it.
+        CalibrationError: as `measure`.
+        RadioError: a radio failed.
+    """
+    if tracking is not None:
+        _track((server, agent), tracking)
+    movable = agent, server
+    up, down = measure(agent, server, signals, movable), measure(server, agent, signals, movable)
+    of_agent, of_server = up.transmit | down.receive, down.transmit | up.receive
+    straight = {radio.serial: _straight(radio, of) for radio, of in ((agent, of_agent), (server, of_server))}
+    after_up = _received(straight[agent.serial], straight[server.serial], signals)
+    after_down = _received(straight[server.serial], straight[agent.serial], signals)
+    return (
+        _measurement(agent, of_agent, (up, down), after_up, signals),
+        _measurement(server, of_server, (down, up), after_down, signals),
+    )
+
+
+def imbalances(quantities: Mapping[str, Quantity]) -> tuple[Imbalance, Imbalance]:
+    """Return the imbalances of a transmitter and of a receiver that a measurement holds.
+
+    Raises:
+        CalibrationError: quantities are missing.
+    """
+    return _imbalance(quantities, "tx"), _imbalance(quantities, "rx")
+
+
+def _imbalance(quantities: Mapping[str, Quantity], chain: str) -> Imbalance:
+    names = [f"{chain}_{name}" for name in ("gain_db", "phase_deg", "dc_i", "dc_q")]
+    missing = [name for name in names if name not in quantities]
+    if missing:
+        raise CalibrationError(f"an iq measurement must hold {', '.join(missing)}; calibrate iq again")
+    gain, phase, real, imaginary = (quantities[name].value for name in names)
+    return Imbalance(gain, phase, complex(real, imaginary))
+
+
+def _received(sender: Radio, hearer: Radio, signals: Signals) -> np.ndarray:
+    """Return the test payload as one radio hears it from another, equalised."""
+    meeting = meet(sender, hearer, signals)
+    heard = hear(sender, hearer, payload_wave(signals.numerology, signals.amplitude), meeting)
+    return equalised(heard, 0, meeting.beacon.cfo, meeting.offset, signals.numerology)
+
+
+def _coincide(meeting: Meeting, signals: Signals) -> bool:
+    """Return whether images of sender and hearer turn too nearly alike."""
+    span = len(ORDER) * REPEATS * signals.numerology.n_fft / signals.sample_rate
+    return abs(meeting.beacon.cfo) * span < LEAST_CYCLES
+
+
+@contextmanager
+def _detuned(radios: tuple[Radio, ...], signals: Signals) -> Iterator[Radio | None]:
+    """Tune the mixers of one radio up by `DETUNED_HZ` and yield it; else let an oscillator run off, and yield None."""
+    for radio in radios:
+        before = radio.settings.lo_offset_hz
+        if not radio.limits.lo_offset_hz.holds(before + DETUNED_HZ):
+            continue
+        try:
+            radio.configure(Change(lo_offset_hz=before + DETUNED_HZ))
+            yield radio
+        finally:
+            radio.configure(Change(lo_offset_hz=before))
+        return
+    with _trimmed_aside(radios, signals):
+        yield None
+
+
+@contextmanager
+def _trimmed_aside(radios: tuple[Radio, ...], signals: Signals) -> Iterator[None]:
+    shift = DETUNED_HZ / signals.carrier * 1e6
+    for radio in radios:
+        before, allowed = radio.settings.clock_trim_ppm, radio.limits.clock_trim_ppm
+        after = max((allowed.nearest(before + sign * shift) for sign in (1, -1)), key=lambda trim: abs(trim - before))
+        if abs(after - before) < shift / 2:
+            continue
+        try:
+            radio.configure(Change(clock_trim_ppm=after))
+            yield
+        finally:
+            radio.configure(Change(clock_trim_ppm=before))
+        return
+    raise _too_near(radios[0], radios[1], None)
+
+
+def _too_near(sender: Radio, hearer: Radio, meeting: Meeting | None) -> CalibrationError:
+    seen = "neither can be tuned or trimmed" if meeting is None else f"{meeting.beacon.cfo:.0f} Hz remain"
+    return CalibrationError(
+        f"the carriers of {sender.serial} and {hearer.serial} coincide, so that images of transmitter and receiver "
+        f"look alike, and {seen}; tune them to carriers at least {DETUNED_HZ / 1e3:g} kHz apart, and calibrate again",
+        "too noisy",
+    )
+
+
+def _track(radios: tuple[Radio, ...], tracking: bool) -> None:
+    able = [radio for radio in radios if radio.limits.has_tracking]
+    if not able:
+        names = " and ".join(radio.serial for radio in radios)
+        raise SettingError(f"quadrature_tracking: {names} do not track their quadrature; leave the setting out")
+    for radio in able:
+        radio.configure(Change(quadrature_tracking=tracking))
+
+
+def _straight(radio: Radio, quantities: Mapping[str, Quantity]) -> CorrectedRadio:
+    return CorrectedRadio(radio, 0, *imbalances(quantities), radio.timing_uncertainty)
+
+
+def _measurement(
+    radio: Radio,
+    quantities: dict[str, Quantity],
+    exchanges: tuple[Exchange, Exchange],
+    after: np.ndarray,
+    signals: Signals,
+) -> Measurement:
+    """Return what was found about a radio, which sent in the first exchange and heard in the second."""
+    before, numerology = exchanges[0].received, signals.numerology
+    curves = {
+        "received": before,
+        "corrected": after,
+        "evm_before_db": error_db(before, numerology),
+        "evm_after_db": error_db(after, numerology),
+    }
+    verdict = _verdict(quantities, exchanges)
+    if radio.settings.quadrature_tracking:
+        left = "quadrature tracking is on: what was measured is what it leaves"
+        verdict = replace(verdict, reason="; ".join(filter(None, (verdict.reason, left, TRACKING_WARNING))))
+    return Measurement("iq", radio.serial, None, quantities, verdict, curves)
+
+
+def _verdict(quantities: Mapping[str, Quantity], exchanges: tuple[Exchange, Exchange]) -> Verdict:
+    for chain, made in zip(("tx", "rx"), exchanges, strict=True):
+        wide = [
+            f"{chain}_{name} is known to ±{quantities[f'{chain}_{name}'].uncertainty:.2g} {UNITS[name]} (limit {limit})"
+            for name, limit in WIDEST.items()
+            if not quantities[f"{chain}_{name}"].uncertainty <= limit
+        ]
+        seen = f"the training is {made.snr_db:.1f} dB above noise and interference"
+        if made.tone_hz is not None:
+            tone = f"a tone {made.tone_hz / 1e3:+.1f} kHz from the carrier of {made.hearer} is in its band"
+            return Verdict("too noisy", "; ".join([*wide, seen, f"{tone}: remove it, or choose another carrier"]))
+        if made.motion > MOST_MOTION:
+            moved = f"{100 * made.motion:.0f} % of the channel's energy changed within the training (limit 3 %)"
+            return Verdict("unstable", "; ".join([*wide, f"{moved}: keep antennas, people and settings still"]))
+        if wide:
+            return Verdict("too noisy", f"{'; '.join(wide)}: {seen}; raise the level, or move the antennas")
+    return Verdict()

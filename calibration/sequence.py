@@ -1,0 +1,189 @@
+"""Calibrating a bench in the right order, one radio after the other; what fails with one leaves the others alone.
+
+levels       first: all that follows is measured at the gains chosen here
+clock        then oscillators are trimmed, where they can be
+latency      where bursts are aimed from now on
+iq           at gains that stay
+channel      through radios that are corrected
+reciprocity  last: the ratio of two chains, corrections included
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+from calibration import channel, clock, iq, latency, levels, reciprocity
+from calibration.exchange import Signals
+from calibration.level_bench import bench_of
+from calibration.level_plan import plan
+from calibration.measurement import CalibrationError, Measurement, NotApplicable
+from calibration.rules import rule_of
+from calibration.setting import take
+from calibration.station import Station
+from radio.base import Radio, RadioError
+
+KINDS = "levels", "clock", "latency", "iq", "channel", "reciprocity"
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a user may decide.
+
+    Args:
+        reference_dbm: power at the server's antenna of an agent's tone without attenuation; None: not known.
+        target_db: |H|² that all agents are to have; None: the largest that all can reach.
+        cutoff_db: agents weaker than the median by more than this are dropped.
+        tracking: quadrature tracking of the radios; None: leave it.
+        seconds: of the clock's comparison.
+    """
+
+    reference_dbm: float | None = None
+    target_db: float | None = None
+    cutoff_db: float = 10.0
+    tracking: bool | None = None
+    seconds: float = 1.3
+
+
+@dataclass(frozen=True)
+class Step:
+    """What came of one radio.
+
+    Args:
+        station: the radio.
+        kind: of measurement.
+        partner: the other end; None if it does not matter.
+        measurement: what was found out; None when it failed.
+        failure: why it failed, and what to do; "" when it did not.
+        applies: False if these radios cannot be measured in this way, however well they work.
+    """
+
+    station: Station
+    kind: str
+    partner: Station | None
+    measurement: Measurement | None
+    failure: str = ""
+    applies: bool = True
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What is calibrated.
+
+    Args:
+        server: the reference.
+        agents: by id.
+        signals: what is sent.
+        corrected: the radio of a station with what is known of it taken out, for what comes last.
+        begun: called when the measurement of a radio begins.
+    """
+
+    server: Station
+    agents: Mapping[int, Station]
+    signals: Signals
+    corrected: Callable[[Station], Radio] = lambda station: station.radio
+    begun: Callable[[str, Station], None] = lambda _kind, _station: None
+
+
+def calibrate(kind: str, bench: Bench, options: Options) -> Iterator[Step]:
+    """Measure one kind on all radios of a bench, and set what it says is to be set.
+
+    A radio that refuses what was found for it counts as not measured.
+    """
+    stages = {"levels": _levels, "clock": _clock, "latency": _latency, "iq": _iq}
+    yield from stages.get(kind, partial(_corrected, kind))(bench, options)
+
+
+def _levels(bench: Bench, options: Options) -> Iterator[Step]:
+    """All sweeps first: what one radio is set to depends on all others."""
+    found: dict[int, Measurement] = {}
+    for agent, station in bench.agents.items():
+        step = _tried(bench, "levels", station, partial(_sweep, bench, options, station))
+        if step.measurement is None:
+            yield step
+        else:
+            found[agent] = step.measurement
+    if not found:
+        return
+    radios = {agent: bench.agents[agent].radio for agent in found}
+    about = bench_of(bench.server.radio, radios, bench.signals)
+    try:
+        chosen = plan(found, about, options.target_db, options.cutoff_db)
+    except CalibrationError as error:
+        yield from (Step(bench.agents[agent], "levels", bench.server, None, str(error)) for agent in found)
+        return
+    yield _outcome("levels", bench.server, None, partial(_set, bench.server, chosen.server))
+    for agent, measurement in chosen.agents.items():
+        station = bench.agents[agent]
+        yield _outcome("levels", station, bench.server, partial(_set, station, measurement))
+
+
+def _sweep(bench: Bench, options: Options, station: Station) -> Measurement:
+    return levels.measure(station.radio, bench.server.radio, bench.signals, options.reference_dbm)
+
+
+def _set(station: Station, measurement: Measurement) -> Measurement:
+    take(station.radio, measurement.quantities)
+    return measurement
+
+
+def _clock(bench: Bench, options: Options) -> Iterator[Step]:
+    for station in bench.agents.values():
+        yield _tried(bench, "clock", station, partial(_compare, bench, options, station))
+
+
+def _compare(bench: Bench, options: Options, station: Station) -> Measurement:
+    found = clock.measure(bench.server.radio, station.radio, bench.signals, options.seconds)
+    return _set(station, found)
+
+
+def _latency(bench: Bench, _options: Options) -> Iterator[Step]:
+    for station in bench.agents.values():
+        yield _tried(
+            bench, "latency", station,
+            partial(latency.measure, bench.server.radio, station.radio, bench.signals),
+        )  # fmt: skip
+
+
+def _iq(bench: Bench, options: Options) -> Iterator[Step]:
+    """Every exchange says something of the server too; what the first good one says is kept."""
+    of_server: Measurement | None = None
+    for station in bench.agents.values():
+        both: list[Measurement] = []
+        step = _tried(bench, "iq", station, partial(_exchange, bench, options, station, both))
+        yield step
+        if of_server is None and step.measurement is not None:
+            of_server = both[1]
+            yield Step(bench.server, "iq", None, of_server)
+
+
+def _exchange(bench: Bench, options: Options, station: Station, both: list[Measurement]) -> Measurement:
+    both += iq.imbalances_of(bench.server.radio, station.radio, bench.signals, options.tracking)
+    return both[0]
+
+
+def _corrected(kind: str, bench: Bench, _options: Options) -> Iterator[Step]:
+    measure = {"channel": channel.measure, "reciprocity": reciprocity.measure}[kind]
+    for station in bench.agents.values():
+        yield _tried(
+            bench, kind, station,
+            partial(_through, measure, bench, station),
+        )  # fmt: skip
+
+
+def _through(measure: Callable[..., Measurement], bench: Bench, station: Station) -> Measurement:
+    return measure(bench.corrected(bench.server), bench.corrected(station), bench.signals)
+
+
+def _tried(bench: Bench, kind: str, station: Station, measure: Callable[[], Measurement]) -> Step:
+    """Return what came of a measurement; the world's faults become part of it."""
+    bench.begun(kind, station)
+    return _outcome(kind, station, bench.server if rule_of(kind).has_partner else None, measure)
+
+
+def _outcome(kind: str, station: Station, partner: Station | None, measure: Callable[[], Measurement]) -> Step:
+    try:
+        return Step(station, kind, partner, measure())
+    except CalibrationError as error:
+        return Step(station, kind, partner, None, str(error), not isinstance(error, NotApplicable))
+    except RadioError as error:
+        return Step(station, kind, partner, None, f"{type(error).__name__}: {error}")

@@ -1,0 +1,191 @@
+"""The calibration table, and what may be used of it: only what holds for the radios as they are now.
+
+A lookup never falls back: what was measured for other settings, too long ago, for another radio, or before a restart is
+refused with the reason, the closest entry, and the command that renews it.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from difflib import get_close_matches
+
+from calibration.entry import Entry, Subject, differing, to_second, written
+from calibration.rules import RULES, rule_of
+from radio.base import RadioError
+
+SKEW = timedelta(minutes=1)  # by which the clocks of two machines that share a table may differ
+
+
+class TableError(RadioError):
+    """The calibration table cannot be read, cannot be written, or holds nothing that was asked for."""
+
+
+class Refused(TableError):  # noqa: N818 - what happened, like NotDetected
+    """No entry holds for a radio as it is now.
+
+    Args:
+        reason: what the table has instead.
+        command: that measures it anew.
+    """
+
+    def __init__(self, reason: str, command: str) -> None:
+        super().__init__(f"{reason}; measure it with: {command}")
+        self.reason = reason
+        self.command = command
+
+
+@dataclass(frozen=True)
+class Table:
+    """Entries in a fixed order; no two of them say the same thing.
+
+    Args:
+        entries: by radio, kind, partner and settings.
+        name: of the table in messages.
+    """
+
+    entries: tuple[Entry, ...] = ()
+    name: str = field(default="the table", compare=False)
+
+    def updated(self, entries: Iterable[Entry]) -> "Table":
+        """Return the table with some entries added, each in the place of what it measured anew."""
+        kept = list(self.entries)
+        for entry in entries:
+            kept = [old for old in kept if not entry.replaces(old)] + [entry]
+        return replace(self, entries=tuple(sorted(kept, key=lambda entry: entry.sort_key)))
+
+    def select(self, serial: str | None = None, kind: str | None = None) -> list[Entry]:
+        """Return the entries of a kind that a radio takes part in; None: any.
+
+        Raises:
+            TableError: there are none; names what there is.
+        """
+        of_kind = [entry for entry in self.entries if kind in (None, entry.kind)]
+        found = [entry for entry in of_kind if serial is None or entry.involves(serial)]
+        if not found:
+            raise TableError(self._nothing(serial, kind))
+        return found
+
+    def expire(self, chosen: Sequence[Entry], now: datetime) -> "Table":
+        """Return the table with the chosen entries expired; what had expired before keeps its time."""
+        end = to_second(now)
+        ended = [entry.model_copy(update={"expires": end}) for entry in chosen if entry.expires > end]
+        return self.updated(ended)
+
+    def _nothing(self, serial: str | None, kind: str | None) -> str:
+        if not self.entries:
+            return f"{self.name} has no entries yet; measure some with: airmeta calibrate all --radio URI"
+        serials = sorted({end.serial for entry in self.entries for end in entry.ends})
+        near = get_close_matches(serial or "", serials, n=1)
+        kinds = [name for name in RULES if any(entry.kind == name for entry in self.entries)]
+        asked = f"{kind or 'entry'}{f' of {serial}' if serial else ''}"
+        guess = f"; did you mean {near[0]}?" if near and serial not in serials else ""
+        return f"{self.name} has no {asked}; it has {', '.join(kinds)} of {', '.join(serials)}{guess}"
+
+
+def look_up(table: Table, kind: str, radio: Subject, partner: Subject | None, now: datetime) -> Entry:
+    """Return the entry of a kind that holds for a radio as it is now.
+
+    Args:
+        table: of what was measured.
+        kind: as on the command line.
+        radio: as it is now.
+        partner: the other end as it is now, or None; without effect on kinds that are about one radio.
+        now: with a time zone.
+
+    Raises:
+        Refused: no entry holds; with the reason and the command that renews it.
+        ValueError: there is no such kind.
+    """
+    ends = (radio, partner) if rule_of(kind).has_partner and partner else (radio,)
+    wanted = kind, _serials(ends)
+    same_ends = [entry for entry in table.entries if (entry.kind, _serials(entry.ends)) == wanted]
+    command = renewal(kind, radio)
+    if not same_ends:
+        raise Refused(_not_these(table, kind, ends), command)
+    closest = min(same_ends, key=lambda entry: (_distance(entry, ends), -entry.time.timestamp()))
+    reason = _other_settings(closest, ends) or _other_session(closest, ends) or stale(closest, now)
+    if reason:
+        raise Refused(f"{named(kind, closest.ends)} {reason}", command)
+    return closest
+
+
+def stale(entry: Entry, now: datetime) -> str:
+    """Return why the time of an entry is over, "" if it is not."""
+    instant = to_second(now)
+    if entry.time > instant + SKEW:
+        return f"was measured at {written(entry.time)}, later than now ({written(instant)}): a clock is wrong, set it"
+    if entry.expires > instant:
+        return ""
+    return f"expired {spoken(instant - entry.expires)} ago, {spoken(entry.expires - entry.time)} after it was measured"
+
+
+def renewal(kind: str, radio: Subject) -> str:
+    """Return the command that measures something anew."""
+    return f"airmeta calibrate {kind} {radio.uri}"
+
+
+def named(kind: str, ends: Sequence[Subject]) -> str:
+    """Return what something is about, as in "clock of A against B"."""
+    return f"{kind} of {' against '.join(_serials(ends))}"
+
+
+def spoken(duration: timedelta) -> str:
+    """Return a duration with one unit, as in "3 h"."""
+    seconds = duration.total_seconds()
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def spelt(value: float | bool | None) -> str:
+    """Return the value of a setting for a message."""
+    words = {None: "absent", True: "on", False: "off"}
+    return words[value] if value is None or isinstance(value, bool) else f"{value:.10g}"
+
+
+def _serials(ends: Sequence[Subject]) -> list[str]:
+    return [end.serial for end in ends]
+
+
+def _distance(entry: Entry, ends: Sequence[Subject]) -> int:
+    pairs = zip(entry.ends, ends, strict=True)
+    return sum(len(differing(entry.rule, then.settings, now.settings)) for then, now in pairs)
+
+
+def _not_these(table: Table, kind: str, ends: Sequence[Subject]) -> str:
+    """Return which radios there are entries of, when there is none of these."""
+    entries = [entry for entry in table.entries if entry.kind == kind]
+    own = [entry for entry in entries if entry.radio.serial == ends[0].serial]
+    if own:
+        others = ", ".join(dict.fromkeys(" and ".join(_serials(entry.ends[1:])) or "itself" for entry in own))
+        wanted = f"against {ends[1].serial}" if len(ends) > 1 else "by itself"
+        return f"{kind} of {ends[0].serial} was measured against {others}, not {wanted}"
+    known = ", ".join(dict.fromkeys(entry.radio.serial for entry in entries))
+    there = f"{kind} of {known}" if known else f"no {kind} at all"
+    return f"{named(kind, ends)} was never measured; {table.name} has {there}"
+
+
+def _other_settings(entry: Entry, ends: Sequence[Subject]) -> str:
+    found = []
+    for index, (then, now) in enumerate(zip(entry.ends, ends, strict=True)):
+        names = differing(entry.rule, then.settings, now.settings)
+        if names:
+            before = " and ".join(f"{name} = {spelt(getattr(then.settings, name))}" for name in names)
+            after = " and ".join(spelt(getattr(now.settings, name)) for name in names)
+            who, now_at = (
+                (f"with {now.serial} ", f"which is at {after} now") if index else ("", f"the radio is at {after}")
+            )
+            found.append(f"{who}at {before}, {now_at}")
+    return f"was measured {', and '.join(found)}" if found else ""
+
+
+def _other_session(entry: Entry, ends: Sequence[Subject]) -> str:
+    if not entry.rule.needs_session:
+        return ""
+    found = [
+        f"{now.serial} was restarted or tuned again since (session {then.session!r} then, {now.session!r} now)"
+        for then, now in zip(entry.ends, ends, strict=True)
+        if then.session != now.session
+    ]
+    return f"does not hold any more: {' and '.join(found)}" if found else ""

@@ -1,0 +1,105 @@
+"""The radios of a run as calibration makes them: set and corrected from a table, or refused with what is missing.
+
+What was used is kept: its digest goes into every line of the history, the entries into the folder of the run.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+
+from calibration.entry import Entry, digest
+from calibration.ratio import Ratio
+from calibration.station import Station
+from calibration.table import Refused, Table, TableError
+from calibration.table_file import load
+from calibration.use import Ready, make_ready
+from fl.radio_config import Calibration
+from fl.radios import Bench
+from radio.base import Radio, RadioError
+
+SHOWN = 5
+
+
+class Dropped(RadioError):  # noqa: N818 - a decision, not a fault
+    """Calibration found that an agent cannot take part."""
+
+
+@dataclass(frozen=True)
+class Used:
+    """What of a table is in use.
+
+    Args:
+        entries: for all radios.
+        ratios: chain ratio of each agent, for channels from the downlink; empty if they come from the uplink.
+    """
+
+    entries: tuple[Entry, ...]
+    ratios: dict[int, Ratio] = field(default_factory=dict)
+
+    @property
+    def digest(self) -> str:
+        """Short hash of the entries, for the history."""
+        return digest(self.entries)[:16]
+
+
+def calibrated(
+    bench: Bench, agents: int, config: Calibration, now: datetime, with_ratios: bool = False
+) -> tuple[Bench, Used | None]:
+    """Return a bench whose radios are set and corrected as measured, and what was used for it.
+
+    An agent that calibration dropped as too weak, or too strong, is left out of every round with the reason.
+
+    Args:
+        bench: radios as they come.
+        agents: how many there are.
+        config: table and kinds; without a table the bench is returned as it is.
+        now: with a time zone.
+        with_ratios: whether every agent must have its chain ratio.
+
+    Raises:
+        TableError: the table cannot be read, or does not hold for these radios; names what to measure again.
+    """
+    if config.table is None:
+        return bench, None
+    table = _table(config.table)
+    server, *stations = _stations(bench, agents, table)
+    ready: list[Ready] = []
+    refused: list[Refused] = []
+    for station in (server, *stations):
+        try:
+            ready.append(make_ready(station, server, table, config.use, now, with_ratios))
+        except Refused as reason:
+            refused.append(reason)
+    if refused:
+        raise TableError(_summary(config.table, refused, 1 + len(stations)))
+    own, *others = ready
+    entries = tuple(entry for one in ready for entry in one.entries)
+    ratios = {agent: one.ratio for agent, one in enumerate(others) if one.ratio is not None}
+    return replace(bench, server=own.radio, radio_of=partial(_radio_of, others)), Used(entries, ratios)
+
+
+def _stations(bench: Bench, agents: int, table: Table) -> list[Station]:
+    """Return the server and all agents, called as they were when they were measured."""
+    uris = {end.serial: end.uri for entry in table.entries for end in entry.ends}
+    radios = {"server": bench.server} | {f"agent {agent}": bench.radio_of(agent) for agent in range(agents)}
+    return [Station(name, uris.get(radio.serial, "CONFIG"), radio) for name, radio in radios.items()]
+
+
+def _radio_of(ready: Sequence[Ready], agent: int) -> Radio:
+    if reason := ready[agent].dropped:
+        raise Dropped(f"left out by calibration: {reason}")
+    return ready[agent].radio
+
+
+def _table(path: Path) -> Table:
+    if not path.exists():
+        raise TableError(f"{path}: no such table; make it with: airmeta calibrate all CONFIG --table {path}")
+    return load(path)
+
+
+def _summary(path: Path, refused: list[Refused], radios: int) -> str:
+    lines = "\n".join(f"  {reason}" for reason in refused[:SHOWN])
+    more = f"\n  and {len(refused) - SHOWN} more" if len(refused) > SHOWN else ""
+    return f"{path}: {len(refused)} of {radios} radios have no calibration that holds:\n{lines}{more}"

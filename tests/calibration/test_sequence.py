@@ -1,0 +1,123 @@
+"""A bench calibrated radio by radio: what fails with one leaves the others, and what was known, alone."""
+
+from dataclasses import dataclass
+
+import pytest
+
+from calibration.sequence import Bench, Options, calibrate
+from calibration.station import Station
+from radio.base import RadioError
+from radio.settings import SettingError
+
+FAULTS = {"offset_ppm": 10.0, "latency": 30.0, "level_error_db": 2.0, "tx_attenuation_db": 3.0}
+
+
+@dataclass
+class Failing:
+    """A radio that leaves after some bursts, or refuses what it is to be set to."""
+
+    radio: object
+    bursts: int = 10**6
+    refuses: bool = False
+
+    def __getattr__(self, name):
+        return getattr(self.radio, name)
+
+    def transmit(self, samples, at):
+        self.bursts -= 1
+        if self.bursts < 0:
+            raise RadioError("radio unplugged; look at its cable")
+        self.radio.transmit(samples, at)
+
+    def configure(self, change):
+        if self.refuses and change.clock_trim_ppm:
+            raise SettingError("clock_trim_ppm must be between 0 and 0 in steps of 0, got 5; choose a value inside")
+        return self.radio.configure(change)
+
+
+def bench_of(planted, radios):
+    stations = {number: Station(f"agent {number}", f"--agent {number}", radio) for number, radio in radios.items()}
+    return Bench(Station("server", "", planted.server), stations, planted.signals)
+
+
+def steps_of(kind, bench, options=None):
+    return {step.station.name: step for step in calibrate(kind, bench, options or Options())}
+
+
+@pytest.mark.parametrize("bursts", [0, 1])
+def test_an_agent_that_leaves_in_the_middle_fails_alone(plant, bursts):
+    planted = plant(4, **FAULTS)
+    radios = {0: planted.agent(0), 1: Failing(planted.agent(1), bursts), 2: planted.agent(2)}
+    steps = steps_of("latency", bench_of(planted, radios))
+    assert steps["agent 1"].measurement is None
+    assert "RadioError: radio unplugged; look at its cable" in steps["agent 1"].failure
+    for name in ("agent 0", "agent 2"):
+        assert steps[name].measurement.verdict.word == "good"
+
+
+def test_an_agent_that_leaves_during_its_sweep_does_not_stop_the_plan_of_the_others(plant):
+    planted = plant(5, **FAULTS)
+    radios = {0: Failing(planted.agent(0), 4), 1: planted.agent(1), 2: planted.agent(2)}
+    before = radios[0].settings
+    steps = steps_of("levels", bench_of(planted, radios))
+    assert steps["agent 0"].measurement is None
+    assert radios[0].settings == before
+    for number in (1, 2):
+        wanted = steps[f"agent {number}"].measurement.quantities["tx_attenuation_db"].value
+        assert radios[number].settings.tx_attenuation_db == wanted
+    assert planted.server.settings.rx_gain_db == steps["server"].measurement.quantities["rx_gain_db"].value
+
+
+def test_a_radio_that_refuses_its_setting_counts_as_not_measured_and_keeps_it(plant):
+    planted = plant(6, **FAULTS)
+    radios = {0: Failing(planted.agent(0), refuses=True), 1: planted.agent(1)}
+    steps = steps_of("clock", bench_of(planted, radios))
+    assert steps["agent 0"].measurement is None
+    assert "refused what was measured for it (clock_trim_ppm must be" in steps["agent 0"].failure
+    assert radios[0].settings.clock_trim_ppm == 0
+    trim = steps["agent 1"].measurement.quantities["trim_ppm"].value
+    assert radios[1].settings.clock_trim_ppm == pytest.approx(trim) != 0
+
+
+def test_after_all_kinds_in_order_radios_are_set_and_carriers_agree(plant):
+    planted = plant(7, **FAULTS)
+    bench = bench_of(planted, {0: planted.agent(0), 1: planted.agent(1)})
+    for kind in ("levels", "clock"):
+        assert all(step.measurement is not None for step in calibrate(kind, bench, Options()))
+    offsets = [planted.unit(planted.agent(number)).rate / planted.unit(planted.server).rate - 1 for number in (0, 1)]
+    assert max(map(abs, offsets)) < 1e-8
+    again = steps_of("clock", bench)
+    assert all(abs(step.measurement.quantities["offset_ppm"].value) < 1e-3 for step in again.values())
+
+
+def test_a_target_that_nobody_reaches_fails_for_everybody_and_sets_nothing(plant):
+    planted = plant(8, **FAULTS)
+    bench = bench_of(planted, {0: planted.agent(0), 1: planted.agent(1)})
+    before = [station.radio.settings for station in (bench.server, *bench.agents.values())]
+    steps = steps_of("levels", bench, Options(target_db=40.0))
+    assert set(steps) == {"agent 0", "agent 1"}
+    assert all("lower the target" in step.failure for step in steps.values())
+    assert [station.radio.settings for station in (bench.server, *bench.agents.values())] == before
+
+
+def test_what_cannot_be_measured_with_these_radios_is_told_from_what_failed(plant):
+    planted = plant(9, **FAULTS)
+    steps = steps_of("reciprocity", bench_of(planted, {0: planted.agent(0), 1: Failing(planted.agent(1), 0)}))
+    assert (steps["agent 0"].applies, steps["agent 1"].applies) == (False, True)
+
+
+def test_the_server_is_said_once_and_has_no_partner(plant):
+    planted = plant(10, iq_gain_db=0.5, iq_phase_deg=2.0)
+    found = list(calibrate("iq", bench_of(planted, {0: planted.agent(0), 1: planted.agent(1)}), Options()))
+    assert [step.station.name for step in found] == ["agent 0", "server", "agent 1"]
+    assert {step.partner for step in found} == {None}
+
+
+def test_whoever_watches_hears_of_every_measurement_before_it_begins(plant):
+    planted, begun = plant(11, offset_ppm=5.0), []
+    bench = Bench(
+        Station("server", "", planted.server), {0: Station("agent 0", "", planted.agent(0))}, planted.signals,
+        begun=lambda kind, station: begun.append((kind, station.name)),
+    )  # fmt: skip
+    list(calibrate("latency", bench, Options()))
+    assert begun == [("latency", "agent 0")]

@@ -1,0 +1,210 @@
+"""`airmeta calibrate` as a user meets it: exit codes, messages, what is stored, and that a run uses it."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from tools.cli import main
+
+FAULTS = "agents=2,offset_ppm=20,latency=40,level_error_db=2,iq_gain_db=0.5,iq_phase_deg=2,tx_attenuation_db=3"
+RADIO = f"loopback:{FAULTS},snr_db=25"
+CONFIG = """
+rounds = 2
+[run]
+threads = 1
+[agents]
+count = 2
+[task]
+ways = 3
+shots = 1
+queries = 2
+[model]
+kind = "cnn"
+width = 8
+[algorithm]
+order = "first"
+inner_lr = 0.1
+[uplink]
+kind = "waveform"
+snr_db = 25.0
+[radio.loopback]
+offset_ppm = 20.0
+latency = 40.0
+level_error_db = 2.0
+iq_gain_db = 0.5
+iq_phase_deg = 2.0
+tx_attenuation_db = 3.0
+redraw = false
+[evaluation]
+every = 2
+tasks = 2
+queries = 2
+steps = 1
+"""
+KINDS = ["levels", "clock", "latency", "iq", "channel"]
+
+
+def call(*arguments, code=0):
+    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
+    assert result.exit_code == code, result.output
+    return result
+
+
+def refused(*arguments):
+    """Return the message of a command that ends with an error a user can read."""
+    result = call(*arguments, code=1)
+    assert "Traceback" not in result.output
+    return result.stderr
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory):
+    """A table with everything about two agents, the lines that were printed for it, and the page."""
+    folder = tmp_path_factory.mktemp("bench")
+    table, page = folder / "table.json", folder / "page.html"
+    told = call("calibrate", "all", "--radio", RADIO, "--table", table, "--report", page, "--json")
+    return table, [json.loads(line) for line in told.stdout.splitlines()], page
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory):
+    path = tmp_path_factory.mktemp("config") / "bench.toml"
+    path.write_text(CONFIG)
+    return path
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    return tmp_path_factory.mktemp("cache")
+
+
+def test_everything_is_measured_in_order_and_stored(bench):
+    table, lines, page = bench
+    measured = list(dict.fromkeys(line["kind"] for line in lines if "quantities" in line))
+    assert measured == KINDS
+    stored = json.loads(table.read_text())["entries"]
+    assert {(entry["radio"]["serial"], entry["kind"]) for entry in stored} == {
+        (line["serial"], line["kind"]) for line in lines if "quantities" in line
+    }
+    for name in ("agent 0", "agent 1"):
+        assert {line["kind"] for line in lines if line["name"] == name and line["verdict"] == "good"} >= {*KINDS[:4]}
+    assert "<svg" in page.read_text()
+
+
+def test_radios_without_a_common_clock_are_calibrated_but_for_reciprocity(bench):
+    skipped = [line for line in bench[1] if line["kind"] == "reciprocity"]
+    assert [line["verdict"] for line in skipped] == ["skipped"] * 2
+    assert "common clock" in skipped[0]["reason"]
+
+
+def test_reciprocity_alone_fails_without_a_common_clock(bench, tmp_path):
+    message = call("calibrate", "reciprocity", "--radio", RADIO, "--table", tmp_path / "t.json", code=1).output
+    assert "common clock" in message
+
+
+def test_resuming_measures_nothing_again_that_still_holds(bench):
+    before = bench[0].read_bytes()
+    told = call("calibrate", "all", "--radio", RADIO, "--table", bench[0], "--resume", "--json")
+    assert {json.loads(line)["kind"] for line in told.stdout.splitlines()} == {"reciprocity"}
+    assert "is fresh, not measured again" in told.stderr
+    assert bench[0].read_bytes() == before
+
+
+def test_one_agent_can_be_measured_again(bench, tmp_path):
+    table = tmp_path / "again.json"
+    table.write_bytes(bench[0].read_bytes())
+    told = call("calibrate", "latency", "--radio", RADIO, "--table", table, "--agent", 1, "--json")
+    assert [json.loads(line)["name"] for line in told.stdout.splitlines()] == ["agent 1"]
+    assert len(json.loads(table.read_text())["entries"]) == len(json.loads(bench[0].read_text())["entries"])
+
+
+def test_a_measurement_that_fails_leaves_the_old_entry_untouched(bench, tmp_path):
+    table = tmp_path / "kept.json"
+    table.write_bytes(bench[0].read_bytes())
+    loud = f"{RADIO},interferer_dbfs=-20"
+    message = call("calibrate", "levels", "--radio", loud, "--table", table, code=1).output
+    assert "interferer" in message
+    assert table.read_bytes() == bench[0].read_bytes()
+
+
+def test_a_run_uses_the_table_and_its_history_says_which(bench, config, cache, tmp_path):
+    folder = tmp_path / "run"
+    call("run", config, "--set", f"calibration.table={bench[0]}", "--out", folder, "--cache", cache)
+    lines = [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
+    digest = json.loads((folder / "manifest.json").read_text())["calibration"]["digest"]
+    assert [line["calibration"] for line in lines] == [digest] * 2
+    assert all(line["outcome"] == "ok" for line in lines)
+    used = json.loads((folder / "calibration.json").read_text())["entries"]
+    assert {entry["kind"] for entry in used} == {"levels", "clock", "latency", "iq"}
+
+
+def test_without_calibration_the_same_radios_do_worse(bench, config, cache, tmp_path):
+    errors = {}
+    for name, table in (("raw", []), ("calibrated", ["--set", f"calibration.table={bench[0]}"])):
+        call("run", config, *table, "--out", tmp_path / name, "--cache", cache)
+        lines = [json.loads(line) for line in (tmp_path / name / "history.jsonl").read_text().splitlines()]
+        errors[name] = [line["oracle_symbol_nmse_db"] for line in lines if line["oracle_symbol_nmse_db"] is not None]
+    assert max(errors["calibrated"]) < -15
+    assert not errors["raw"] or min(errors["raw"]) > -12
+
+
+@pytest.mark.parametrize(("change", "words"), [
+    ("radio.loopback.restarts=1", ["latency", "restart", "airmeta calibrate latency"]),
+    ("radio.loopback.offset_ppm=19", ["never measured", "airmeta calibrate levels"]),
+    ("radio.loopback.carrier_hz=2.5e9", ["levels", "carrier", "airmeta calibrate levels"]),
+])  # fmt: skip
+def test_what_does_not_hold_stops_a_run_with_the_command_that_renews_it(bench, config, cache, tmp_path, change, words):
+    message = refused(
+        "run", config, "--set", f"calibration.table={bench[0]}", "--set", change, "--out", tmp_path / "r",
+        "--cache", cache,
+    )  # fmt: skip
+    for word in words:
+        assert word in message
+
+
+def test_a_table_that_is_not_there_is_named_with_the_command_that_makes_it(config, cache, tmp_path):
+    table = tmp_path / "none.json"
+    message = refused("run", config, "--set", f"calibration.table={table}", "--out", tmp_path / "r", "--cache", cache)
+    assert f"airmeta calibrate all CONFIG --table {table}" in message
+
+
+def test_channels_that_are_drawn_anew_cannot_have_their_levels_calibrated(bench, config, tmp_path):
+    message = refused(
+        "run", config, "--set", f"calibration.table={bench[0]}", "--set", "radio.loopback.redraw=true", "--out",
+        tmp_path / "r",
+    )  # fmt: skip
+    assert "radio.loopback.redraw" in message
+    assert "calibration.use" in message
+
+
+def test_the_doctor_says_whether_the_calibration_is_fresh(bench, tmp_path):
+    assert "holds for" in call("doctor", "--radio", RADIO, "--table", bench[0]).stdout
+    told = call("doctor", "--radio", RADIO, "--table", tmp_path / "none.json", code=1)
+    assert "airmeta calibrate levels" in told.stdout
+
+
+@pytest.mark.parametrize(("arguments", "words"), [
+    ([], "--radio loopback"),
+    (["--radio", "ip:192.168.2.1"], "loopback only"),
+    (["--radio", "loopback:offset_pm=3"], "radio.loopback.offset_ppm"),
+    (["--radio", "loopback:nonsense"], "KEY=VALUE"),
+    (["--radio", "loopback", "--radio", "loopback"], "agents=N"),
+    (["--radio", "loopback:agents=2", "--agent", "2"], "agents 0 to 1"),
+    (["nowhere.toml"], "cannot be read"),
+])  # fmt: skip
+def test_what_cannot_be_opened_is_said_with_the_remedy(arguments, words, tmp_path):
+    assert words in refused("calibrate", "clock", *arguments, "--table", tmp_path / "t.json")
+
+
+def test_an_agent_that_is_not_there_fails_alone(tmp_path):
+    """All agents are 0 to 200 dB weaker, drawn uniformly: of four, some are heard and some are not."""
+    table = tmp_path / "t.json"
+    told = call(
+        "calibrate", "latency", "--radio", "loopback:agents=4,path_loss_db=200,snr_db=40", "--table", table, "--json",
+        code=1,
+    )  # fmt: skip
+    lines = [json.loads(line) for line in told.stdout.splitlines()]
+    assert {line["verdict"] for line in lines} == {"good", "failed"}
+    assert "heard no beacon" in next(line["reason"] for line in lines if line["verdict"] == "failed")
+    assert len(json.loads(table.read_text())["entries"]) == sum(line["verdict"] == "good" for line in lines)

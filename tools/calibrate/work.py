@@ -1,0 +1,157 @@
+"""What `airmeta calibrate` does with a bench: measure kind by kind, keep every result at once, use it for the rest."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+
+from calibration import sequence, use
+from calibration.entry import Entry, entry_of
+from calibration.sequence import Options, Step
+from calibration.setting import take
+from calibration.station import Station
+from calibration.table import Refused, Table, look_up
+from calibration.table_file import load, store
+from radio.base import Radio
+from tools.calibrate.done import Done
+from tools.calibrate.opening import Bench
+
+
+@dataclass
+class Work:
+    """A calibration under way.
+
+    Args:
+        bench: the radios.
+        path: of the table.
+        options: what the user decides.
+        say: what to do with a remark.
+        begun: called when the measurement of a radio begins.
+        now: the time of day.
+    """
+
+    bench: Bench
+    path: Path
+    options: Options
+    say: Callable[[str], None]
+    begun: Callable[[str, Station], None] = lambda _kind, _station: None
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    table: Table = field(init=False)
+    _watch: "StopWatch" = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.table = load(self.path)
+        self._watch = StopWatch()
+
+    def run(self, kinds: tuple[str, ...], resume: bool) -> Iterator[Done]:
+        """Yield what came of each radio, as soon as it is stored.
+
+        Args:
+            kinds: in their order.
+            resume: leave out what the table still holds.
+
+        Raises:
+            TableError: the table cannot be read or written.
+            SettingError: a radio did not take what it was to be set to.
+        """
+        first = sequence.KINDS.index(kinds[0])
+        for kind in sequence.KINDS[:first]:
+            self._use(kind)
+        for kind in kinds:
+            yield from self._measure(kind, resume)
+
+    def _measure(self, kind: str, resume: bool) -> Iterator[Done]:
+        agents = self.bench.agents
+        due = {agent: one for agent, one in agents.items() if not (resume and self._held(kind, one))}
+        if kind == "levels" and due:
+            due = agents
+        for agent, station in agents.items():
+            if agent not in due:
+                self.say(f"{kind}: {station.name} is fresh, not measured again")
+                self._apply(station, kind)
+        if kind in use.SERVER_HAS and not due:
+            self._apply(self.bench.server, kind)
+        bench = sequence.Bench(self.bench.server, due, self.bench.signals, self._corrected, self._begun)
+        for step in sequence.calibrate(kind, bench, self.options):
+            name = step.station.name
+            done = Done(name, kind, step.measurement, step.failure, self._watch.read(name), step.applies)
+            if step.measurement is not None:
+                self._keep(step)
+            yield done
+
+    def _begun(self, kind: str, station: Station) -> None:
+        self._watch.start(station.name)
+        self.begun(kind, station)
+
+    def _keep(self, step: Step) -> None:
+        partner = None if step.partner is None else step.partner.subject
+        if step.measurement is None:
+            return
+        entry = entry_of(step.measurement, step.station.subject, partner, self.now(), _software())
+        self.table = store(self.path, [entry])
+
+    def _held(self, kind: str, station: Station) -> Entry | None:
+        """Return the entry that holds for a radio as it is now; None if there is none."""
+        server = self.bench.server
+        partner = None if station is server or kind == "iq" else server.subject
+        try:
+            return look_up(self.table, kind, station.subject, partner, self.now())
+        except Refused:
+            return None
+
+    def _use(self, kind: str) -> None:
+        """Set all radios to what is known of them, and say what is not."""
+        stations = [self.bench.server, *self.bench.agents.values()]
+        if kind not in use.SERVER_HAS:
+            stations = stations[1:]
+        unknown = [station.name for station in stations if not self._apply(station, kind)]
+        if unknown:
+            self.say(
+                f"{kind}: the table holds nothing for {', '.join(unknown)}; what follows is measured without it "
+                "(airmeta calibrate all measures everything in order)"
+            )
+
+    def _apply(self, station: Station, kind: str) -> bool:
+        entry = self._held(kind, station)
+        if entry is not None and kind in use.SETTING:
+            take(station.radio, entry.quantities)
+        return entry is not None
+
+    def _corrected(self, station: Station) -> Radio:
+        """Return a radio with its delay and imbalance taken out, as far as they are known."""
+        kinds = [kind for kind in ("latency", "iq") if self._held(kind, station)]
+        return use.correct(station, self.bench.server, self.table, kinds, self.now())[0]
+
+
+class StopWatch:
+    """How long each of several things took that were done one after the other."""
+
+    def __init__(self) -> None:
+        self._spent: dict[str, float] = {}
+        self._running: tuple[str, float] | None = None
+
+    def start(self, name: str) -> None:
+        """Begin with one thing, and end the one before."""
+        self._stop()
+        self._running = (name, time.perf_counter())
+
+    def read(self, name: str) -> float:
+        """Return the seconds of a thing, and forget them; 0 if it was never begun."""
+        if self._running is not None and self._running[0] == name:
+            self._stop()
+        return self._spent.pop(name, 0.0)
+
+    def _stop(self) -> None:
+        if self._running is not None:
+            name, begun = self._running
+            self._spent[name] = time.perf_counter() - begun
+            self._running = None
+
+
+def _software() -> str:
+    try:
+        return metadata.version("airmeta")
+    except metadata.PackageNotFoundError:  # run from a checkout, without an install
+        return "not installed"
