@@ -17,7 +17,8 @@ ONLY_IN = {
     "torch": {"fl", "tools"},
     "click": {"tools"},
     "zmq": {"fl", "radio"},
-    "adi": set(),
+    "adi": {"radio"},
+    "iio": {"radio"},
     "uhd": set(),
     "gnuradio": {"tools"},
 }

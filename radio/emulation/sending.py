@@ -152,16 +152,14 @@ class Sending:
         if self._next >= until:
             return
         end = self._next
-        for first, samples in joined(self.pieces(self._next, until)):
+        for first, samples in joined(self.pieces(self._next, until)) if self.is_on else ():
             air.stream(self.unit, samples, first + self.offset, self._continues and first == end)
             self._continues, end = True, first + samples.size
         self._continues = self._continues and end == until
         self._next = until
 
     def pieces(self, low: int, high: int) -> Iterator[tuple[int, np.ndarray]]:
-        """Yield what the converter sends from one count to another."""
-        if not self.is_on:
-            return
+        """Yield what the converter sends from one count to another, whether or not the mixer works."""
         if self.source is Source.BUFFER and self.delivery is not None:
             yield from self.delivery.pieces(low, high)
         elif self.source is Source.TONES and not self.tones.are_silent:
@@ -169,7 +167,7 @@ class Sending:
                 yield first, self.tones.samples(first, min(high, first + LONGEST_PIECE))
 
     def wave(self, low: int, high: int) -> np.ndarray:
-        """Return what the converter sends from one count to another, zeros included."""
+        """Return what the converter sends from one count to another, zeros included: the digital loopback hears it."""
         whole = np.zeros(high - low, np.complex64)
         for first, samples in self.pieces(low, high):
             whole[first - low : first - low + samples.size] = samples

@@ -15,6 +15,7 @@ from radio.impairments import ReceiveChain, TransmitChain
 from radio.loopback import LoopbackRadio
 from radio.settings import Change, SettingError
 from radio.sigmf import Recording, Segment, record
+from tests.radio.pluto.virtual import Virtual
 
 RATE = 4e6
 BURST = 512
@@ -29,12 +30,14 @@ class Pair:
         hearer: the other.
         behind: what its counter shows when that of the sender shows 0.
         haste: samples that go by while the test calls `transmit`, beyond `lead_time`; 0 where time stands meanwhile.
+        end: called when both are closed.
     """
 
     sender: Radio
     hearer: Radio
     behind: int
     haste: int = 0
+    end: Callable[[], object] = lambda: None
 
     def ahead(self) -> int:
         """Return an index for which a burst may be handed over now."""
@@ -61,6 +64,14 @@ def corrected_loopback() -> Pair:
     return Pair(*radios, pair.behind)
 
 
+def pluto() -> Pair:
+    """Two virtual Plutos in lock-step; `behind` is what only the air can know, `haste` the block being heard."""
+    bench = Virtual(2, [Unit(), Unit(noise_var=1e-4)], RATE)
+    hearer, sender = bench.radio(1), bench.radio(0)
+    zeros = [bench.zero(0, sender), bench.zero(1, hearer)]
+    return Pair(sender, hearer, zeros[0] - zeros[1], bench.block, bench.close)
+
+
 BACKENDS: dict[str, Callable[[], Pair]] = {
     "loopback": lambda: loopback(Unit(), Unit(noise_var=1e-4), 0),
     "loopback-early": lambda: loopback(
@@ -70,6 +81,7 @@ BACKENDS: dict[str, Callable[[], Pair]] = {
     ),
     "loopback-late": lambda: loopback(Unit(timing_offset=19.4), Unit(start=50, noise_var=1e-4), 20),
     "corrected-loopback": corrected_loopback,
+    "pluto": pluto,
 }
 
 
@@ -80,6 +92,7 @@ def pair(request):
     yield pair
     pair.sender.close()
     pair.hearer.close()
+    pair.end()
 
 
 def burst(seed=0):

@@ -1,0 +1,218 @@
+"""The connection to one Pluto: context, streams and settings, opened as often as it takes."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from radio.base import RadioError
+from radio.pluto import tuning
+from radio.pluto.attributes import Attributes, ContactError
+from radio.pluto.offset import LENGTH, find, marker
+from radio.pluto.pace import Pace
+from radio.pluto.pump import Pump
+from radio.pluto.ring import Ring
+from radio.pluto.safety import silence
+from radio.pluto.stream import Stream
+from radio.pluto.tuning import Tuning
+from radio.settings import Settings
+
+FLUSHED = 2  # blocks after a switch
+SEARCHED = 16  # blocks in which the marker must come
+
+
+def connect(uri: str, timeout: float) -> tuple[Any, Attributes]:
+    """Return pyadi-iio's object of a radio, and its attributes.
+
+    Args:
+        uri: of libiio, such as ip:192.168.2.1 or usb:1.2.5.
+        timeout: seconds.
+
+    Raises:
+        RadioError: the client library is missing, or the radio is.
+    """
+    try:
+        import adi
+    except (ImportError, OSError) as error:
+        raise RadioError(
+            f"radio {uri}: needs pyadi-iio and libiio, got {error}; apt-get install libiio0 and pip install "
+            "'airmeta[sdr]'"
+        ) from error
+    try:
+        sdr = adi.Pluto(uri=uri)
+    except Exception as error:  # pyadi-iio raises nothing more special
+        raise ContactError(
+            f"radio {uri}: no PlutoSDR answers there ({error}); check radio.pluto.uris, cable and power; "
+            "iio_info -s lists what can be reached"
+        ) from error
+    sdr.ctx.set_timeout(round(1000 * timeout))
+    return sdr, Attributes(sdr.ctx, uri)
+
+
+@dataclass
+class Link:
+    """One Pluto.
+
+    Args:
+        uri: of libiio.
+        tuning: what it is opened with.
+        pace: what keeps its streams running.
+        block: samples of a buffer.
+        timeout: seconds within which it must answer.
+        antenna_delay: samples that a burst needs from the digital loopback to the antenna and back.
+        serial: of the hardware.
+    """
+
+    uri: str
+    tuning: Tuning
+    pace: Pace
+    block: int
+    timeout: float
+    antenna_delay: int
+    serial: str = ""
+    sdr: Any = None
+    _attributes: Attributes | None = None
+    _pump: Pump | None = None
+    _origin: int = 0
+    _left: float | None = None
+
+    @property
+    def attributes(self) -> Attributes:
+        """Of the radio.
+
+        Raises:
+            ContactError: it is not connected.
+        """
+        if self._attributes is None:
+            raise ContactError(f"radio {self.uri} is not connected; the next call opens it again")
+        return self._attributes
+
+    @property
+    def pump(self) -> Pump:
+        """The running streams.
+
+        Raises:
+            ContactError: they are not running.
+        """
+        if self._pump is None:
+            raise ContactError(f"radio {self.uri} has no running streams; the next call starts them again")
+        return self._pump
+
+    @property
+    def is_running(self) -> bool:
+        """Whether there are streams, and none has failed."""
+        return self._pump is not None and self._pump.failure is None
+
+    @property
+    def end(self) -> int:
+        """Index of the sample that is heard next, or would be."""
+        return self._origin if self._pump is None else self._pump.ring.end
+
+    def open(self, settings: Settings) -> None:
+        """Connect, silence, set everything, start the streams and learn their offset.
+
+        Raises:
+            RadioError: something of this failed.
+        """
+        self.sdr, self._attributes = connect(self.uri, self.timeout)
+        self.serial = self.sdr.ctx.attrs.get("hw_serial", "") or self.uri
+        silence(self.attributes)
+        tuning.apply_rate(self.sdr, self.attributes, self.tuning)
+        tuning.apply_receiver(self.attributes, settings)
+        self._start()
+        self._learn()
+
+    def wait(self, heard: int) -> None:
+        """Return when the stream has heard so many samples.
+
+        Raises:
+            RadioError: why it has not.
+        """
+        self.pace.wait(self.pump, heard)
+        if self.pump.failure is not None:
+            raise self.pump.failure
+
+    def shift(self) -> int:
+        """Return the index of this radio's clock at which its stream began."""
+        return self._origin
+
+    def rebase(self, index: int) -> None:
+        """Give the next sample another index; what was heard is forgotten."""
+        with self.pump.changed:
+            self._origin = index - self.pump.stream.heard
+            self.pump.ring.restart(index)
+
+    def stop(self) -> None:
+        """Destroy the buffers."""
+        pump, self._pump = self._pump, None
+        if pump is None:
+            return
+        self._origin, self._left = pump.ring.end, self.pace.seconds(pump)
+        self.pace.stop(pump)
+        pump.stream.close()
+
+    def silence(self) -> None:
+        """Silence the radio, before and after its buffers go: the converter is then handed back to the tones.
+
+        Raises:
+            RadioError: it may still be sending.
+        """
+        try:
+            silence(self.attributes)
+            self.stop()
+        except ContactError:  # a late answer, or a broken connection: a new one may do better
+            self.drop()
+            self.sdr, self._attributes = connect(self.uri, self.timeout)
+        silence(self.attributes)
+
+    def drop(self) -> None:
+        """Destroy the buffers and forget the context: an answer that comes late would answer the next question."""
+        self.stop()
+        self.sdr = self._attributes = None
+
+    def _start(self) -> None:
+        stream = Stream(self.attributes, self.block)
+        try:
+            stream.open()
+        except BaseException:
+            stream.close()
+            raise
+        rate = self.tuning.sample_rate
+        self._pump = Pump(stream, Ring(round(rate)))
+        if self._left is not None:  # the clock ran on meanwhile, as near as can be told
+            self._origin += max(round((self.pace.seconds(self._pump) - self._left) * rate), 0)
+        self._pump.ring.restart(self._origin)
+        self.pace.start(self._pump, rate)
+        self.wait(self.block)
+        stream.clear()
+
+    def _learn(self) -> None:
+        """Find the offset through the digital loopback, with nothing on the air."""
+        pump = self.pump
+        self.attributes.put("loopback", 1)
+        try:
+            with pump.changed:
+                first, listened = pump.promised + self.block, pump.stream.heard
+                pump.timeline.put(marker(), first)
+            span = self._hear_marker(listened)
+        finally:
+            self.attributes.put("loopback", 0)
+        pump.offset = listened + find(span, self.uri) - first
+        self.wait(pump.stream.heard + FLUSHED * self.block)
+        with pump.changed:
+            pump.ring.restart(pump.ring.end)
+
+    def _hear_marker(self, listened: int) -> np.ndarray:
+        """Return what was heard since a count, as soon as the marker is in it, or cannot be any more."""
+        blocks = 4 + -(-LENGTH // self.block)
+        while True:
+            count = blocks * self.block
+            self.wait(listened + count)
+            heard = self.pump.ring.read(count, self._origin + listened, self.uri).data
+            try:
+                find(heard, self.uri)
+                return heard
+            except RadioError:
+                if blocks >= SEARCHED + 4:
+                    raise
+            blocks += 4

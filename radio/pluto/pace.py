@@ -1,0 +1,159 @@
+"""How the streams of radios keep running: by threads of their own, or step by step where samples wait for everybody.
+
+On hardware, and on an emulation in real time, two threads a radio fetch and hand over blocks without a pause. On an
+emulation in lock-step, sample time stands until everybody has delivered, so one thread can serve all radios in turn,
+the one whose next block ends first, and only as far as somebody wants to hear: that is deterministic.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from radio.base import RadioError
+from radio.pluto.pump import Pump
+
+AHEAD = 2  # blocks that are queued to be sent in lock-step
+PATIENCE = 5.0  # seconds that a block may be late
+RESERVE = 3  # blocks that threads may be late
+
+
+class Pace(Protocol):
+    """What keeps pumps running."""
+
+    def start(self, pump: Pump, rate: float) -> None:
+        """Keep a pump running whose stream is open; `rate` in Hz."""
+        ...
+
+    def wait(self, pump: Pump, heard: int) -> None:
+        """Return when the stream has heard so many samples, or has failed."""
+        ...
+
+    def stop(self, pump: Pump) -> None:
+        """Keep it running no more; its stream may be closed then."""
+        ...
+
+    def lead(self, block: int) -> int:
+        """Return by how many samples a burst must be ahead of what was heard, with blocks of so many."""
+        ...
+
+    def seconds(self, pump: Pump) -> float:
+        """Return a time in seconds that runs on whether or not the stream does."""
+        ...
+
+
+@dataclass
+class FreeRunning:
+    """Two threads for each pump."""
+
+    _threads: dict[Pump, tuple[threading.Event, list[threading.Thread]]] = field(default_factory=dict)
+    _rates: dict[Pump, float] = field(default_factory=dict)
+
+    def start(self, pump: Pump, rate: float) -> None:
+        """Start both threads."""
+        ended = threading.Event()
+        threads = [
+            threading.Thread(target=_repeat, args=(pump, action, ended), name=name, daemon=True)
+            for name, action in (("pluto-send", pump.push), ("pluto-hear", pump.pull))
+        ]
+        self._threads[pump], self._rates[pump] = (ended, threads), rate
+        for thread in threads:
+            thread.start()
+
+    def wait(self, pump: Pump, heard: int) -> None:
+        """Wait until so many samples are there, or are overdue."""
+        with pump.changed:
+            missing = heard - pump.stream.heard
+            patience = missing / self._rates[pump] + PATIENCE
+            if not pump.changed.wait_for(lambda: pump.stream.heard >= heard or pump.failure is not None, patience):
+                pump.failure = RadioError(
+                    f"radio {pump.stream.attributes.label}: {missing} samples must come within {patience:.1f} s, got "
+                    "fewer; check its cable; the next call opens it again"
+                )
+
+    def stop(self, pump: Pump) -> None:
+        """End both threads."""
+        ended, threads = self._threads.pop(pump, (threading.Event(), []))
+        ended.set()
+        pump.stream.cancel()
+        for thread in threads:
+            thread.join(2 * PATIENCE)
+
+    def lead(self, block: int) -> int:
+        """Return what the kernel's queue, the block being heard, and threads that come late need."""
+        from radio.pluto.stream import SEND_DEPTH
+
+        return (SEND_DEPTH + 1 + RESERVE) * block
+
+    def seconds(self, _pump: Pump) -> float:
+        """Return the time of day."""
+        return time.monotonic()
+
+
+@dataclass
+class LockStep:
+    """All pumps in turn.
+
+    Args:
+        due: returns the air time, in samples, at which the next block ends that a radio of a label will fetch.
+        rate: in Hz, of the air.
+    """
+
+    due: Callable[[str], float]
+    rate: float
+    pumps: list[Pump] = field(default_factory=list)
+
+    def start(self, pump: Pump, rate: float) -> None:
+        """Queue the first blocks and serve this pump from now on."""
+        self._guarded(pump, self._fill)
+        if pump.failure is None:
+            self.pumps.append(pump)
+
+    def wait(self, pump: Pump, heard: int) -> None:
+        """Serve all pumps until this one has heard so much."""
+        if pump.stream.heard >= heard or pump.failure is not None:
+            return
+        due = {other: self.due(other.stream.attributes.label) for other in self.pumps}
+        while pump.stream.heard < heard and pump.failure is None:
+            nearest = min((other for other in due if other.failure is None), key=due.__getitem__)
+            self._guarded(nearest, self._step)
+            due[nearest] += nearest.stream.block
+
+    def stop(self, pump: Pump) -> None:
+        """Serve it no more."""
+        if pump in self.pumps:
+            self.pumps.remove(pump)
+
+    def lead(self, block: int) -> int:
+        """Return what is queued, and the block being filled."""
+        return (AHEAD + 1) * block
+
+    def seconds(self, pump: Pump) -> float:
+        """Return the air's time."""
+        return self.due(pump.stream.attributes.label) / self.rate
+
+    def _step(self, pump: Pump) -> None:
+        pump.pull()
+        self._fill(pump)
+
+    def _fill(self, pump: Pump) -> None:
+        while pump.lead < AHEAD * pump.stream.block:
+            pump.push()
+
+    def _guarded(self, pump: Pump, action: Callable[[Pump], None]) -> None:
+        """Do something for a pump; if it fails, the others go on without it."""
+        try:
+            action(pump)
+        except RadioError as error:
+            pump.fail(error)
+            self.stop(pump)
+
+
+def _repeat(pump: Pump, action: Callable[[], None], ended: threading.Event) -> None:
+    try:
+        while not ended.is_set():
+            action()
+    except RadioError as error:
+        if not ended.is_set():
+            pump.fail(error)

@@ -1,0 +1,129 @@
+"""The settings of a Pluto: from what is wished to attributes that were read back, and what can be set at all."""
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+from radio.pluto.attributes import Attributes
+from radio.pluto.safety import MOST_ATTENUATION_DB
+from radio.settings import Change, Limits, Range, Settings
+
+LO_TOLERANCE = 16.0  # Hz: the divider's step is 2·f_ref/8388593 at most
+RATE_TOLERANCE = 2.0
+CRYSTAL = 40_000_000
+MOST_CRYSTAL = 8_000  # Hz by which the driver takes a correction of it
+MOST_LO_OFFSET = 10e6  # Hz; by more than 100 MHz, the chip would calibrate itself, at full drive
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """What a radio is opened with.
+
+    Args:
+        carrier: in Hz.
+        sample_rate: in Hz.
+        bandwidth: of the analogue filters, in Hz; what is sent lies within.
+        tx_attenuation_db: while it sends.
+        rx_gain_db: set by hand; no automatic control.
+    """
+
+    carrier: float
+    sample_rate: float
+    bandwidth: float
+    tx_attenuation_db: float = MOST_ATTENUATION_DB
+    rx_gain_db: float = 40.0
+
+    @property
+    def settings(self) -> Settings:
+        """As settings of a radio."""
+        return Settings(self.carrier, self.sample_rate, self.bandwidth, self.tx_attenuation_db, self.rx_gain_db)
+
+
+def limits_of(attributes: Attributes) -> Limits:
+    """Return what a radio can do at the carrier to which it is tuned.
+
+    Raises:
+        RadioError: its firmware does not say.
+    """
+    low, step, high = (float(word) for word in attributes.read("rx_gain_range").strip("[]").split())
+    nominal = crystal(attributes)
+    return Limits(
+        tx_attenuation_db=Range(0.0, MOST_ATTENUATION_DB, 0.25),
+        rx_gain_db=Range(low, high, step),
+        clock_trim_ppm=Range(_trim_ppm(nominal, CRYSTAL + MOST_CRYSTAL), _trim_ppm(nominal, CRYSTAL - MOST_CRYSTAL)),
+        has_tracking=True,
+        lo_offset_hz=Range(-MOST_LO_OFFSET, MOST_LO_OFFSET),
+    )
+
+
+def crystal(attributes: Attributes) -> float:
+    """Return the frequency in Hz that the crystal has by the maker's measurement."""
+    return float(attributes.context.attrs.get("ad9361-phy,xo_correction", CRYSTAL))
+
+
+def _trim_ppm(nominal: float, believed: float) -> float:
+    """Return by how much a clock becomes faster if its crystal is believed to be slower: (f/f_believed − 1)·1e6."""
+    return (nominal / believed - 1) * 1e6
+
+
+def apply_rate(sdr: Any, attributes: Attributes, tuning: Tuning) -> None:
+    """Set sample rate and bandwidths, by pyadi-iio: it knows which rates need the chip's FIR.
+
+    Raises:
+        SettingError: refused, or they read back differently.
+    """
+    with attributes.asking("sample_rate", f"{tuning.sample_rate:g}"):
+        sdr.sample_rate = round(tuning.sample_rate)
+    attributes.put("sample_rate", round(tuning.sample_rate), RATE_TOLERANCE)
+    for setting in ("rx_bandwidth", "tx_bandwidth"):
+        attributes.put(setting, round(tuning.bandwidth), 0.01 * tuning.bandwidth)
+
+
+def apply_receiver(attributes: Attributes, settings: Settings) -> None:
+    """Set mixers, gain and crystal, all that `configure` can change but the attenuation.
+
+    Raises:
+        SettingError: refused, or something reads back differently.
+    """
+    lo = round(settings.carrier + settings.lo_offset_hz)
+    attributes.choose("gain_control_mode", "manual")
+    trim(attributes, settings.clock_trim_ppm)
+    for setting in ("rx_lo", "tx_lo"):
+        attributes.put(setting, lo, LO_TOLERANCE)
+    attributes.put("rx_gain_db", settings.rx_gain_db)
+    attributes.put("quadrature_tracking", float(bool(settings.quadrature_tracking)))
+
+
+def trim(attributes: Attributes, clock_trim_ppm: float) -> None:
+    """Make the oscillator faster by ppm."""
+    attributes.put("xo_correction", round(crystal(attributes) / (1 + 1e-6 * clock_trim_ppm)))
+
+
+def read_settings(attributes: Attributes, wished: Settings, is_sending: bool) -> Settings:
+    """Return the settings as the radio says them.
+
+    Args:
+        attributes: of the radio.
+        wished: what was set; the carrier is the wish, of which the mixers are a few Hz short.
+        is_sending: whether the attenuation is the one wished, not the largest.
+    """
+    attenuation = -attributes.number("tx_gain_db") if is_sending else wished.tx_attenuation_db
+    return Settings(
+        carrier=wished.carrier,
+        sample_rate=wished.sample_rate,
+        bandwidth=attributes.number("tx_bandwidth"),
+        tx_attenuation_db=attenuation,
+        rx_gain_db=attributes.number("rx_gain_db"),
+        clock_trim_ppm=_trim_ppm(crystal(attributes), attributes.number("xo_correction")),
+        quadrature_tracking=bool(attributes.number("quadrature_tracking")),
+        lo_offset_hz=wished.lo_offset_hz,
+    )
+
+
+def is_retuned(change: Change) -> bool:
+    """Return whether a change begins a new session."""
+    return change.lo_offset_hz is not None
+
+
+def names_of(change: Change) -> set[str]:
+    """Return the settings that a change has."""
+    return {field.name for field in fields(change) if getattr(change, field.name) is not None}

@@ -1,0 +1,30 @@
+"""Radios on virtual Plutos of this process, in lock-step: deterministic, as fast as they are heard."""
+
+from collections.abc import Callable
+
+from radio.emulation.server import Host
+from radio.pluto.pace import LockStep
+
+
+def in_turn(host: Host, rate: float) -> LockStep:
+    """Return the pace of all radios of a bench, which must be in lock-step.
+
+    Args:
+        host: serves the bench.
+        rate: in Hz.
+    """
+    return LockStep(lambda uri: _due(host, uri), rate)
+
+
+def _due(host: Host, uri: str) -> float:
+    """Return the air time at which the next block ends that the client of a unit will fetch."""
+    unit = host.units[host.uris.index(uri)]
+
+    def time() -> float:
+        reception, medium = unit.reception, unit.medium
+        if reception is None:
+            return medium.time
+        return medium.time_of(unit.number, reception.end - len(reception.ready) * reception.size)
+
+    look: Callable[[], float] = time
+    return host.call(look)

@@ -1,0 +1,69 @@
+"""Radios on virtual Plutos, for tests."""
+
+from contextlib import ExitStack
+from ctypes.util import find_library
+
+import pytest
+
+from radio.air import Air, Unit
+from radio.emulation.bench import STEADY, Bench
+from radio.emulation.clock import LockStep
+from radio.emulation.medium import Clock
+from radio.emulation.server import serving
+from radio.fading import Fading, profile
+from radio.pluto.link import Link
+from radio.pluto.pace import FreeRunning, Pace
+from radio.pluto.radio import PlutoRadio
+from radio.pluto.safety import Authorisation
+from radio.pluto.tuning import Tuning
+from radio.pluto.virtual import in_turn
+
+CARRIER = 2.4e9
+CABLE = Authorisation("cable", CARRIER - 5e6, CARRIER + 5e6)
+
+
+def need_libiio() -> None:
+    """Skip a test where the client library is missing."""
+    if find_library("iio") is None:
+        pytest.skip("libiio is not installed: apt-get install libiio0")
+    pytest.importorskip("adi", reason="pyadi-iio is not installed: pip install 'pylibiio<1' pyadi-iio")
+
+
+class Virtual:
+    """A bench of virtual Plutos, and radios on it."""
+
+    def __init__(
+        self, count: int, units: list[Unit] | None = None, rate: float = 4e6, clock: Clock | None = None,
+        spread: float = 1e-3, block: int = 1024, timeout: float = 5.0,
+    ) -> None:  # fmt: skip
+        need_libiio()
+        self.rate, self.block, self.timeout = rate, block, timeout
+        about = units or [Unit()] * count
+        bench = Bench(count, lambda rate: _air(about, rate), clock or LockStep(), 0, spread)
+        self._stack = ExitStack()
+        self.host = self._stack.enter_context(serving(bench))
+        self.pace: Pace = in_turn(self.host, rate) if clock is None else FreeRunning()
+
+    def link(self, unit: int, **tuning: float) -> Link:
+        wanted = Tuning(**{"carrier": CARRIER, "sample_rate": self.rate, "bandwidth": 0.9 * self.rate,
+                           "tx_attenuation_db": 0.0, "rx_gain_db": 40.0} | tuning)  # fmt: skip
+        return Link(self.host.uris[unit], wanted, self.pace, self.block, self.timeout, 96)
+
+    def radio(self, unit: int, allowed: Authorisation | None = CABLE, **tuning: float) -> PlutoRadio:
+        return PlutoRadio(self.link(unit, **tuning), allowed, guarded=False)
+
+    def zero(self, unit: int, radio: PlutoRadio) -> int:
+        """Return what the counter of a unit on the air showed when that of its radio showed 0."""
+        found = self.host.units[unit]
+        fetched = self.host.call(lambda: found.reception.start - len(found.reception.ready) * self.block)
+        return fetched - radio.now()
+
+    def emitted(self, unit: int) -> float:
+        return self.host.call(self.host.units[unit].radiated_power)
+
+    def close(self) -> None:
+        self._stack.close()
+
+
+def _air(units: list[Unit], rate: float) -> Air:
+    return Air(units.__getitem__, Fading(profile("flat"), 0.0, rate, k_factor=STEADY), CARRIER, rate, 3)
