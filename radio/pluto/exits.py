@@ -12,7 +12,6 @@ import sys
 import threading
 from types import FrameType
 from typing import Protocol
-from weakref import WeakSet
 
 
 class Closable(Protocol):
@@ -24,7 +23,7 @@ class Closable(Protocol):
 
 
 # A process has one end: what is to happen then cannot be an argument of anything.
-_open: WeakSet[Closable] = WeakSet()
+_open: set[Closable] = set()
 
 
 def register(radio: Closable) -> None:
@@ -36,6 +35,11 @@ def register(radio: Closable) -> None:
     is_main = threading.current_thread() is threading.main_thread()
     if is_main and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
         signal.signal(signal.SIGTERM, _leave)
+
+
+def forget(radio: Closable) -> None:
+    """Leave a radio alone that has been closed."""
+    _open.discard(radio)
 
 
 def _leave(number: int, _frame: FrameType | None) -> None:

@@ -62,8 +62,14 @@ class PlutoRadio:
         self.epoch = self.epoch or uuid.uuid4().hex
         self.sample_rate = self.link.tuning.sample_rate
         self.lead_time = self.link.pace.lead(self.link.block) + self.link.antenna_delay
+        if self.guarded and self.allowed is not None:
+            self._watchdog = Watchdog(self.link.uri)
+        try:
+            self._settings = self._open(self.link.tuning.settings)
+        except BaseException:
+            self._dismiss()
+            raise
         exits.register(self)
-        self._settings = self._open(self.link.tuning.settings)
         self.serial, self.limits = self.link.serial, tuning.limits_of(self.link.attributes)
 
     @property
@@ -188,8 +194,12 @@ class PlutoRadio:
                 self.link.silence()
         finally:
             self.link.drop()
-            if self._watchdog is not None:
-                self._watchdog.leave()
+            exits.forget(self)
+            self._dismiss()
+
+    def _dismiss(self) -> None:
+        if self._watchdog is not None:
+            self._watchdog.leave()
 
     def _open(self, settings: Settings) -> Settings:
         try:
@@ -234,8 +244,7 @@ class PlutoRadio:
     def _switch_on(self) -> None:
         """Give the mixer power at the largest attenuation, then set the attenuation that is wished."""
         attributes = self.link.attributes
-        if self.guarded:
-            self._watchdog = self._watchdog or Watchdog(self.link.uri)
+        if self._watchdog is not None:
             self._watchdog.check()
 
         def switch() -> None:

@@ -98,5 +98,12 @@ class Stream:
                 buffer.cancel()
 
     def close(self) -> None:
-        """Destroy the buffers, while their context is there: the library needs it for that."""
+        """Destroy the buffers, now: who is left to the garbage collector may go after the context, and crash in C.
+
+        A traceback that somebody keeps holds the buffer, too, so that dropping it here would not do.
+        """
+        for buffer in (self._hearing, self._sending):
+            if buffer is not None:
+                buffer.__del__()
+                buffer._buffer = None
         self._hearing = self._sending = None

@@ -1,11 +1,12 @@
 """Radios on virtual Plutos, for tests."""
 
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from ctypes.util import find_library
 
 import pytest
 
 from radio.air import Air, Unit
+from radio.base import RadioError
 from radio.emulation.bench import STEADY, Bench
 from radio.emulation.clock import LockStep
 from radio.emulation.medium import Clock
@@ -40,6 +41,7 @@ class Virtual:
         self.rate, self.block, self.timeout = rate, block, timeout
         about = units or [Unit()] * count
         bench = Bench(count, lambda rate: _air(about, rate), clock or LockStep(), 0, spread)
+        self.radios: list[PlutoRadio] = []
         self._stack = ExitStack()
         self.host = self._stack.enter_context(serving(bench))
         self.pace: Pace = in_turn(self.host, rate) if clock is None else FreeRunning()
@@ -50,7 +52,8 @@ class Virtual:
         return Link(self.host.uris[unit], wanted, self.pace, self.block, self.timeout, 96)
 
     def radio(self, unit: int, allowed: Authorisation | None = CABLE, **tuning: float) -> PlutoRadio:
-        return PlutoRadio(self.link(unit, **tuning), allowed, guarded=False)
+        self.radios.append(PlutoRadio(self.link(unit, **tuning), allowed, guarded=False))
+        return self.radios[-1]
 
     def zero(self, unit: int, radio: PlutoRadio) -> int:
         """Return what the counter of a unit on the air showed when that of its radio showed 0."""
@@ -62,6 +65,10 @@ class Virtual:
         return self.host.call(self.host.units[unit].radiated_power)
 
     def close(self) -> None:
+        """Close the radios, then the bench; a radio that a test has broken may fail."""
+        for radio in self.radios:
+            with suppress(RadioError):
+                radio.close()
         self._stack.close()
 
 

@@ -1,0 +1,174 @@
+"""What leaves the antenna: nothing without permission, nothing outside the band, nothing after any kind of end."""
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from radio.base import RadioError
+from radio.emulation.clock import RealTime
+from radio.emulation.protocol import Address
+from radio.pluto.safety import Authorisation, NotAuthorisedError
+from radio.pluto.watchdog import mute
+from radio.settings import Change
+from tests.radio.pluto.virtual import CARRIER, Virtual
+
+MUTED_WITHIN = 2.0  # seconds
+CHILD = """
+import sys, time
+import numpy as np
+from radio.pluto.link import Link
+from radio.pluto.pace import FreeRunning
+from radio.pluto.radio import PlutoRadio
+from radio.pluto.safety import Authorisation
+from radio.pluto.tuning import Tuning
+
+uri, how = sys.argv[1:]
+tuning = Tuning(2.4e9, 1e6, 0.9e6, 0.0, 40.0)
+radio = PlutoRadio(Link(uri, tuning, FreeRunning(), 16384, 5.0, 96), Authorisation("cable", 2.39e9, 2.41e9))
+burst = np.full(4_000_000, 0.5, np.complex64)
+radio.transmit(burst, radio.now() + 400_000)
+radio.receive(600_000, radio.now())
+sys.stdout.write("on\\n")
+sys.stdout.flush()
+if how == "exception":
+    raise ValueError("planted")
+if how == "end":
+    sys.exit(0)
+time.sleep(60)
+"""
+
+
+@pytest.fixture
+def bench():
+    bench = Virtual(2)
+    yield bench
+    bench.close()
+
+
+def chip(bench):
+    return bench.host.units[0].chip
+
+
+def is_silenced(bench):
+    unit = bench.host.units[0]
+    return unit.chip.tx_lo_down and unit.chip.attenuation_mdb == 89_750 and not unit.tones.scales.any()
+
+
+def sound(bench, radio, count=20_000):
+    """Let a radio send, until it does."""
+    radio.transmit(np.full(count, 0.5, np.complex64), radio.now() + radio.lead_time)
+    radio.receive(2 * radio.lead_time, radio.now())
+    assert bench.emitted(0) > 0.05
+
+
+def test_nothing_is_sent_without_medium_and_band(bench):
+    radio = bench.radio(0, None)
+    with pytest.raises(NotAuthorisedError, match=r"radio ip:.*needs radio\.tx\.medium and radio\.tx\.authorised_band"):
+        radio.transmit(np.ones(100, np.complex64), radio.now() + radio.lead_time)
+    radio.receive(2 * radio.lead_time, radio.now())
+    assert bench.emitted(0) == 0
+    assert is_silenced(bench)
+
+
+@pytest.mark.parametrize("low, high", [(1e9, 2e9), (CARRIER - 1.7e6, 2.5e9), (2.3e9, CARRIER + 1.7e6)])
+def test_a_signal_that_leaves_the_band_by_its_edge_is_refused(bench, low, high):
+    """3.6 MHz wide around the carrier: 1.8 MHz on either side."""
+    radio = bench.radio(0, Authorisation("antenna", low, high))
+    with pytest.raises(NotAuthorisedError, match=r"must lie inside .* got 2398.2 to 2401.8 MHz"):
+        radio.transmit(np.ones(100, np.complex64), radio.now() + radio.lead_time)
+    assert is_silenced(bench)
+
+
+def test_a_radio_that_sends_is_not_tuned_out_of_its_band(bench):
+    radio = bench.radio(0, Authorisation("cable", CARRIER - 2e6, CARRIER + 2e6))
+    sound(bench, radio)
+    lo = chip(bench).tx_lo
+    with pytest.raises(NotAuthorisedError, match="must lie inside"):
+        radio.configure(Change(lo_offset_hz=1e6))
+    assert chip(bench).tx_lo == lo
+
+
+def test_an_empty_band_is_refused():
+    with pytest.raises(ValueError, match=r"must be \[low, high\]"):
+        Authorisation("cable", 2e9, 1e9)
+
+
+def test_a_radio_opens_silent_whatever_it_was_left_with(bench):
+    bench.radio(0).close()
+    unit = bench.host.units[0]
+    bench.host.call(lambda: unit.tones.scales.fill(0.5))
+    bench.host.call(lambda: unit.write(Address("ad9361-phy", "OUTPUT", "altvoltage1", "powerdown"), "0"))
+    assert bench.emitted(0) > 0
+    radio = bench.radio(0)
+    assert is_silenced(bench)
+    assert bench.emitted(0) == 0
+
+
+def test_the_first_burst_comes_up_from_the_largest_attenuation(bench):
+    radio = bench.radio(0)
+    written, unit = [], bench.host.units[0]
+    write = unit.write
+
+    def note(address, text):
+        written.append((address.name, float(text)) if address.name in ("hardwaregain", "powerdown") else None)
+        write(address, text)
+
+    unit.write = note
+    sound(bench, radio)
+    assert list(filter(None, written)) == [("hardwaregain", -89.75), ("powerdown", 0), ("hardwaregain", 0)]
+
+
+@pytest.mark.parametrize("silence", ["close", "mute"])
+def test_a_radio_that_is_closed_or_muted_is_silent_even_if_its_tones_were_not(bench, silence):
+    radio = bench.radio(0)
+    sound(bench, radio)
+    bench.host.call(lambda: bench.host.units[0].tones.scales.fill(0.5))
+    getattr(radio, silence)()
+    assert is_silenced(bench)
+    assert bench.emitted(0) == 0
+
+
+def test_a_radio_whose_attenuation_does_not_read_back_says_to_take_its_power_away(bench):
+    radio = bench.radio(0)
+    sound(bench, radio)
+    bench.host.units[0].faults.read_back[Address("ad9361-phy", "OUTPUT", "voltage0", "hardwaregain")] = "-10.00 dB"
+    with pytest.raises(RadioError, match=r"may still be transmitting, take its power away .*tx_gain_db must read back"):
+        radio.close()
+    assert is_silenced(bench)  # the steps behind the one that failed were taken
+
+
+@pytest.mark.parametrize("how", ["end", "exception", "terminate", "interrupt", "kill"])
+def test_a_radio_is_silent_within_two_seconds_of_any_end_of_its_process(how):
+    bench = Virtual(1, rate=1e6, clock=RealTime(), block=16384)
+    root = Path(__file__).parents[3]
+    child = subprocess.Popen(
+        [sys.executable, "-c", CHILD, bench.host.uris[0], how],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=root,
+    )  # fmt: skip
+    try:
+        assert child.stdout.readline() == "on\n", child.communicate()
+        if how in ("terminate", "interrupt", "kill"):
+            assert bench.emitted(0) > 0.05
+            number = {"terminate": signal.SIGTERM, "interrupt": signal.SIGINT, "kill": signal.SIGKILL}[how]
+            child.send_signal(number)
+        start = time.monotonic()
+        while not (is_silenced(bench) and bench.emitted(0) == 0):
+            assert time.monotonic() < start + MUTED_WITHIN
+        assert child.wait(10) == {"end": 0, "exception": 1, "terminate": 143, "interrupt": -2, "kill": -9}[how]
+    finally:
+        child.kill()
+        child.communicate()
+        bench.close()
+
+
+def test_a_radio_can_be_muted_by_whoever_knows_its_uri(bench):
+    radio = bench.radio(0)
+    sound(bench, radio)
+    mute(bench.host.uris[0], 5.0)
+    assert is_silenced(bench)
+    radio.close()
