@@ -31,8 +31,10 @@ def conflicts(config: "Config") -> Iterator[Conflict]:
         yield from _channel(config)
         yield from _silence(config)
     else:
+        from fl.radio_conflicts import radio_conflicts
         from fl.waveform_conflicts import waveform_conflicts
 
+        yield from radio_conflicts(config)
         yield from waveform_conflicts(config, _n_symbols(config))
 
 

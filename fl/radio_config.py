@@ -1,10 +1,12 @@
 """The tables `waveform`, `radio` and `calibration`: how symbols become a wave, and through what it goes."""
 
+import math
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, PositiveInt
 
+from fl.pluto_config import Pluto, Tx
 from fl.section import Decibel, NotNegative, Positive, Section
 
 
@@ -79,8 +81,22 @@ class Loopback(Section):
 class Radio(Section):
     """What the waveform goes through."""
 
-    kind: Literal["loopback"] = Field("loopback", description="loopback: a simulated air in this process")
+    kind: Literal["loopback", "pluto"] = Field(
+        "loopback", description="loopback: a simulated air in this process; pluto: PlutoSDRs, real or virtual"
+    )
     loopback: Loopback = Loopback()
+    pluto: Pluto = Pluto()
+    tx: Tx = Tx()
+
+    @property
+    def is_simulated(self) -> bool:
+        """Whether the air is."""
+        return self.kind == "loopback" or self.pluto.emulate
+
+    @property
+    def carrier(self) -> float:
+        """In Hz; nan as long as nobody has chosen one."""
+        return self.loopback.carrier_hz if self.kind == "loopback" else self.pluto.carrier_hz or math.nan
 
 
 class Calibration(Section):

@@ -36,13 +36,15 @@ class Bench:
         carrier: in Hz.
         server: the server's radio.
         radio_of: the radio of an agent.
-        air: the simulated air; None on hardware.
+        air: the simulated air; None on hardware, virtual or not.
+        close: gives the radios back; done at the end of the process, too.
     """
 
     carrier: float
     server: Radio
     radio_of: Callable[[int], Radio]
     air: Air | None
+    close: Callable[[], None] = lambda: None
 
 
 def modem(wave: Waveform, carrier: float) -> Modem:

@@ -18,6 +18,7 @@ from fl.data.partition import Partition, by_class, by_class_overlap
 from fl.fading import BlockFading
 from fl.gradients import Loss
 from fl.models import Model, build
+from fl.pluto_radios import pluto
 from fl.radios import Bench, loopback, modem
 from fl.server import ServerOptimizer
 from fl.streams import Purpose, stream
@@ -194,8 +195,11 @@ def _stations(config: Config) -> tuple[Stations, Used | None]:
 def open_radios(config: Config) -> tuple[Modem, Bench]:
     """Return the waveform of a configuration and its radios, as they come."""
     air, snr = config.radio.loopback, from_db(config.uplink.snr_db)
-    about = modem(config.waveform, air.carrier_hz)
+    about = modem(config.waveform, config.radio.carrier)
     redraw = config.waveform.round_period_s if air.redraw else 0.0
+    if config.radio.kind == "pluto":
+        noise_var = about.level**2 * from_db(air.gain_db) / snr
+        return about, pluto(config.radio, config.agents.count, about, noise_var, redraw, config.seed)
     return about, loopback(air, about.sample_rate, about.level, snr, redraw, config.seed)
 
 

@@ -35,7 +35,7 @@ def waveform_conflicts(config: "Config", n_symbols: int) -> Iterator[Conflict]:
     yield from _power(config)
     yield from _air(air)
     try:
-        about = modem(config.waveform, air.carrier_hz)
+        about = modem(config.waveform, config.radio.carrier)
         scheduled, sounded = config.agents.scheduled, config.waveform.channel_from == "uplink"
         frame = about.frame(scheduled, n_symbols, True) if sounded else about.downlink_frame(scheduled, n_symbols)
         about.check_period(frame)

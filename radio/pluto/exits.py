@@ -28,9 +28,8 @@ _open: set[Closable] = set()
 
 def register(radio: Closable) -> None:
     """Close a radio when the process ends, if nobody has done so before."""
-    if not _open:
-        atexit.unregister(_close_all)
-        atexit.register(_close_all)
+    atexit.unregister(_close_all)
+    atexit.register(_close_all)  # ahead of whatever was registered before: the server of a virtual one, say
     _open.add(radio)
     is_main = threading.current_thread() is threading.main_thread()
     if is_main and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:

@@ -13,10 +13,13 @@ from typing import Protocol
 
 from radio.base import RadioError
 from radio.pluto.pump import Pump
+from radio.pluto.stream import SEND_DEPTH
 
 AHEAD = 2  # blocks that are queued to be sent in lock-step
 PATIENCE = 5.0  # seconds that a block may be late
 RESERVE = 3  # blocks that threads may be late
+LOCK_STEP_BLOCKS = AHEAD + 1  # what is queued, and the block being filled
+THREAD_BLOCKS = SEND_DEPTH + 1 + RESERVE  # the kernel's queue, the block being heard, threads that come late
 
 
 class Pace(Protocol):
@@ -81,10 +84,8 @@ class FreeRunning:
             thread.join(2 * PATIENCE)
 
     def lead(self, block: int) -> int:
-        """Return what the kernel's queue, the block being heard, and threads that come late need."""
-        from radio.pluto.stream import SEND_DEPTH
-
-        return (SEND_DEPTH + 1 + RESERVE) * block
+        """Return what threads need."""
+        return THREAD_BLOCKS * block
 
     def seconds(self, _pump: Pump) -> float:
         """Return the time of day."""
@@ -126,8 +127,8 @@ class LockStep:
             self.pumps.remove(pump)
 
     def lead(self, block: int) -> int:
-        """Return what is queued, and the block being filled."""
-        return (AHEAD + 1) * block
+        """Return what one thread needs."""
+        return LOCK_STEP_BLOCKS * block
 
     def seconds(self, pump: Pump) -> float:
         """Return the air's time."""

@@ -47,6 +47,7 @@ class PlutoRadio:
     timing_repeatability: float = 0.0
     sample_rate: float = field(init=False)
     lead_time: int = field(init=False)
+    session: str = field(init=False)
     serial: str = field(init=False)
     limits: Limits = field(init=False)
     _settings: Settings = field(init=False)
@@ -72,13 +73,14 @@ class PlutoRadio:
         exits.register(self)
         self.serial, self.limits = self.link.serial, tuning.limits_of(self.link.attributes)
 
-    @property
-    def session(self) -> str:
-        """Changes when streams are started, or a mixer is tuned again or has power again."""
-        return f"{self.epoch}.{self._sessions}"
-
     def now(self) -> int:
-        """Return the index of the next sample that nobody has heard yet."""
+        """Return the index of the next sample that nobody has heard yet.
+
+        Raises:
+            RadioError: the radio had failed, and cannot be opened again.
+        """
+        if self._failed and not self._closed:
+            self._ready()
         return self.link.end
 
     def receive(self, count: int, at: int) -> Samples:
@@ -172,7 +174,7 @@ class PlutoRadio:
             self._told(lambda: self._set(change, before))
             raise
         if tuning.is_retuned(change):
-            self._sessions += 1
+            self._begin_session()
         return self._settings
 
     def align(self, index: int) -> None:
@@ -207,7 +209,7 @@ class PlutoRadio:
         except BaseException:
             self.link.drop()
             raise
-        self._sessions += 1
+        self._begin_session()
         return tuning.read_settings(self.link.attributes, settings, False)
 
     def _ready(self) -> None:
@@ -258,8 +260,14 @@ class PlutoRadio:
         except SettingError:
             self.mute()
             raise
-        self._sessions += self._was_on
+        if self._was_on:
+            self._begin_session()
         self._was_on = True
+
+    def _begin_session(self) -> None:
+        """Note that streams were started, or a mixer was tuned again or has power again: phases are void."""
+        self._sessions += 1
+        self.session = f"{self.epoch}.{self._sessions}"
 
     def _check_time(self, at: int) -> None:
         first = self.link.pump.ring.end + self.lead_time

@@ -1,7 +1,5 @@
 """Radios on virtual Plutos of this process, in lock-step: deterministic, as fast as they are heard."""
 
-from collections.abc import Callable
-
 from radio.emulation.server import Host
 from radio.pluto.pace import LockStep
 
@@ -16,6 +14,12 @@ def in_turn(host: Host, rate: float) -> LockStep:
     return LockStep(lambda uri: _due(host, uri), rate)
 
 
+def count_of(host: Host, uri: str) -> int:
+    """Return the count, of the clock of a unit whose stream runs, at which the block begins that is fetched next."""
+    unit = host.units[host.uris.index(uri)]
+    return host.call(lambda: 0 if (heard := unit.reception) is None else heard.start - len(heard.ready) * heard.size)
+
+
 def _due(host: Host, uri: str) -> float:
     """Return the air time at which the next block ends that the client of a unit will fetch."""
     unit = host.units[host.uris.index(uri)]
@@ -26,5 +30,4 @@ def _due(host: Host, uri: str) -> float:
             return medium.time
         return medium.time_of(unit.number, reception.end - len(reception.ready) * reception.size)
 
-    look: Callable[[], float] = time
-    return host.call(look)
+    return host.call(time)

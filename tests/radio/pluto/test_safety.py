@@ -104,7 +104,7 @@ def test_a_radio_opens_silent_whatever_it_was_left_with(bench):
     bench.host.call(lambda: unit.tones.scales.fill(0.5))
     bench.host.call(lambda: unit.write(Address("ad9361-phy", "OUTPUT", "altvoltage1", "powerdown"), "0"))
     assert bench.emitted(0) > 0
-    radio = bench.radio(0)
+    bench.radio(0)
     assert is_silenced(bench)
     assert bench.emitted(0) == 0
 

@@ -1,0 +1,39 @@
+"""The tables `radio.pluto` and `radio.tx`: PlutoSDRs, real or virtual, and what may be sent."""
+
+from typing import Literal
+
+from pydantic import Field, PositiveInt
+
+from fl.section import Positive, Section
+
+
+class Pluto(Section):
+    """PlutoSDRs, for `radio.kind = pluto`. There is no default carrier: look up what you may use."""
+
+    uris: tuple[str, ...] = Field((), description="of libiio, such as ip:192.168.2.1: the server's, then the agents'")
+    emulate: bool = Field(False, description="virtual ones in this process, on the air of radio.loopback")
+    carrier_hz: Positive | None = Field(None, description="of all of them; no default")
+    bandwidth_hz: Positive | None = Field(
+        None, description="of the analogue filters, all of it inside radio.tx.authorised_band; default: sample_rate"
+    )
+    block: PositiveInt = Field(4096, description="samples of a buffer; larger ones survive more load, and answer later")
+    rx_gain_db: float = Field(40.0, ge=-3, le=73, description="of all receivers until calibrated, in whole dB")
+    tx_attenuation_db: float = Field(
+        89.75, ge=0, le=89.75, description="of all transmitters until calibrated; default: the largest"
+    )
+    antenna_delay: int = Field(
+        96, ge=0, description="samples from the digital loopback to the antenna and back; calibrate latency corrects it"
+    )
+    timing_uncertainty: int = Field(2, ge=0, description="samples by which that may be wrong")
+    timeout_s: Positive = Field(5.0, description="in which a radio must answer")
+
+
+class Tx(Section):
+    """What may be sent: without both keys nothing is."""
+
+    medium: Literal["cable", "antenna"] | None = Field(
+        None, description="what is at the connectors; a cable needs attenuators of 30 dB or more"
+    )
+    authorised_band: tuple[Positive, Positive] | None = Field(
+        None, description="[low, high] in Hz, in which you may transmit; differs by country"
+    )

@@ -1,0 +1,89 @@
+"""From the tables `radio.pluto` and `radio.tx` to radios: a server and its agents on PlutoSDRs, real or virtual."""
+
+import atexit
+import math
+from contextlib import ExitStack
+
+from fl.pluto_config import Pluto, Tx
+from fl.radio_config import Radio as RadioConfig
+from fl.radios import Bench, simulated_air
+from fl.uplink.waveform.settings import Modem
+from radio.emulation.bench import Bench as VirtualBench
+from radio.emulation.server import serving
+from radio.pluto.link import Link
+from radio.pluto.pace import FreeRunning, Pace
+from radio.pluto.radio import PlutoRadio
+from radio.pluto.safety import Authorisation
+from radio.pluto.tuning import Tuning
+from radio.pluto.virtual import count_of, in_turn
+
+
+def pluto(config: RadioConfig, agents: int, about: Modem, noise_var: float, redraw: float, seed: int) -> Bench:
+    """Return a server and agents on PlutoSDRs.
+
+    Args:
+        config: radios, what they may send, and the air of virtual ones.
+        agents: how many.
+        about: the waveform.
+        noise_var: σ² of a received sample of virtual ones at their reference gain.
+        redraw: seconds after which channels of virtual ones are drawn anew; 0: never.
+        seed: of virtual ones.
+
+    Raises:
+        RadioError: one of them cannot be opened.
+    """
+    ending = ExitStack()
+    atexit.register(ending.close)
+    try:
+        if config.pluto.emulate:
+            radios = _virtual(config, agents, about, noise_var, redraw, seed, ending)
+        else:
+            radios = _opened(config, config.pluto.uris[: 1 + agents], about, FreeRunning(), "", ending)
+            for radio in radios:
+                radio.align(0)
+    except BaseException:
+        ending.close()
+        raise
+    return Bench(about.carrier, radios[0], lambda agent: radios[agent + 1], None, ending.close)
+
+
+def _virtual(
+    config: RadioConfig, agents: int, about: Modem, noise_var: float, redraw: float, seed: int, ending: ExitStack
+) -> list[PlutoRadio]:
+    """Return radios on virtual Plutos; their counters are those of the air, a whole number of periods earlier."""
+    air = config.loopback.model_copy(update={"carrier_hz": about.carrier})
+    bench = VirtualBench(1 + agents, lambda rate: simulated_air(air, rate, noise_var, redraw, seed), seed=seed)
+    host = ending.enter_context(serving(bench))
+    pace = in_turn(host, about.sample_rate)
+    radios = _opened(config, host.uris, about, pace, f"start {air.restarts}", ending)
+    counts = [count_of(host, uri) for uri in host.uris]
+    passed = math.ceil(max(counts) / about.period) * about.period
+    for radio, count in zip(radios, counts, strict=True):
+        radio.align(count - passed)
+    return radios
+
+
+def _opened(
+    config: RadioConfig, uris: tuple[str, ...] | list[str], about: Modem, pace: Pace, epoch: str, ending: ExitStack
+) -> list[PlutoRadio]:
+    radios = []
+    for uri in uris:
+        link = Link(uri, _tuning(config.pluto, about), pace, config.pluto.block, config.pluto.timeout_s,
+                    config.pluto.antenna_delay)  # fmt: skip
+        guarded = not config.pluto.emulate  # virtual ones end with this process
+        uncertain = config.pluto.timing_uncertainty + math.ceil(config.loopback.timing_offset if not guarded else 0)
+        radio = PlutoRadio(link, _allowed(config.tx), uncertain, epoch, guarded)
+        ending.callback(radio.close)
+        radios.append(radio)
+    return radios
+
+
+def _tuning(config: Pluto, about: Modem) -> Tuning:
+    bandwidth = config.bandwidth_hz or about.sample_rate
+    return Tuning(about.carrier, about.sample_rate, bandwidth, config.tx_attenuation_db, config.rx_gain_db)
+
+
+def _allowed(config: Tx) -> Authorisation | None:
+    if config.medium is None or config.authorised_band is None:
+        return None
+    return Authorisation(config.medium, *config.authorised_band)
