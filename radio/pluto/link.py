@@ -12,7 +12,7 @@ from radio.pluto.offset import LENGTH, find, marker
 from radio.pluto.pace import Pace
 from radio.pluto.pump import Pump
 from radio.pluto.ring import Ring
-from radio.pluto.safety import silence
+from radio.pluto.safety import silence, unsure
 from radio.pluto.stream import Stream
 from radio.pluto.tuning import Tuning
 from radio.settings import Settings
@@ -45,8 +45,10 @@ def connect(uri: str, timeout: float) -> tuple[Any, Attributes]:
             f"radio {uri}: no PlutoSDR answers there ({error}); check radio.pluto.uris, cable and power; "
             "iio_info -s lists what can be reached"
         ) from error
-    sdr.ctx.set_timeout(round(1000 * timeout))
-    return sdr, Attributes(sdr.ctx, uri)
+    attributes = Attributes(sdr.ctx, uri)
+    with attributes.asking("a timeout"):
+        sdr.ctx.set_timeout(round(1000 * timeout))
+    return sdr, attributes
 
 
 @dataclass
@@ -116,6 +118,7 @@ class Link:
         """
         self.sdr, self._attributes = connect(self.uri, self.timeout)
         self.serial = self.sdr.ctx.attrs.get("hw_serial", "") or self.uri
+        self._claim()
         silence(self.attributes)
         tuning.apply_rate(self.sdr, self.attributes, self.tuning)
         tuning.apply_receiver(self.attributes, settings)
@@ -151,32 +154,52 @@ class Link:
         self.pace.stop(pump)
         pump.stream.close()
 
-    def silence(self) -> None:
+    def silence(self, answers: bool = True) -> None:
         """Silence the radio, before and after its buffers go: the converter is then handed back to the tones.
+
+        Args:
+            answers: whether the connection still works, as far as is known; else, a new one may do better.
 
         Raises:
             RadioError: it may still be sending.
         """
-        try:
-            silence(self.attributes)
-            self.stop()
-        except ContactError:  # a late answer, or a broken connection: a new one may do better
+        if answers:
+            try:
+                silence(self.attributes)
+                self.stop()
+            except ContactError:
+                answers = False
+        if not answers:
             self.drop()
-            self.sdr, self._attributes = connect(self.uri, self.timeout)
+            self.sdr, self._attributes = self._again()
         silence(self.attributes)
+
+    def _again(self) -> tuple[Any, Attributes]:
+        try:
+            return connect(self.uri, self.timeout)
+        except ContactError as error:
+            raise unsure(self.uri, [error]) from error
 
     def drop(self) -> None:
         """Destroy the buffers and forget the context: an answer that comes late would answer the next question."""
         self.stop()
         self.sdr = self._attributes = None
 
-    def _start(self) -> None:
+    def _claim(self) -> None:
+        """Find out, ahead of the first change, whether somebody else streams: he would be silenced and tuned away."""
+        self._stream().close()
+
+    def _stream(self) -> Stream:
         stream = Stream(self.attributes, self.block)
         try:
             stream.open()
         except BaseException:
             stream.close()
             raise
+        return stream
+
+    def _start(self) -> None:
+        stream = self._stream()
         rate = self.tuning.sample_rate
         self._pump = Pump(stream, Ring(round(rate)))
         if self._left is not None:  # the clock ran on meanwhile, as near as can be told

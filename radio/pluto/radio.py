@@ -94,6 +94,13 @@ class PlutoRadio:
         """
         if count < 1:
             raise ValueError(f"a span must have samples, got {count}")
+        piece = max(round(self.sample_rate / 2), 1)  # a ring holds a second
+        parts = [self._heard(min(piece, count - done), at + done) for done in range(0, count, piece)]
+        if len(parts) == 1:
+            return parts[0]
+        return Samples(np.concatenate([part.data for part in parts]), at, clipped=sum(part.clipped for part in parts))
+
+    def _heard(self, count: int, at: int) -> Samples:
         self._ready()
         try:
             self.link.wait(at + count - self.link.shift())
@@ -229,7 +236,7 @@ class PlutoRadio:
         """Silence a radio that has failed, drop its context, and return the error, with what else went wrong."""
         self._failed, self._is_on = True, False
         try:
-            self.link.silence()
+            self.link.silence(not isinstance(error, ContactError))
         except RadioError as another:
             return type(error)(f"{error}; {another}")
         finally:

@@ -70,14 +70,15 @@ def silence(attributes: Attributes) -> None:
         try:
             attributes.put(setting, value)
         except ContactError as error:
-            raise _warning(attributes.label, [*failures, error]) from error
+            raise unsure(attributes.label, [*failures, error]) from error
         except RadioError as error:
             failures.append(error)
     if failures:
-        raise _warning(attributes.label, failures) from failures[0]
+        raise unsure(attributes.label, failures) from failures[0]
 
 
-def _warning(label: str, failures: list[RadioError]) -> RadioError:
+def unsure(label: str, failures: list[RadioError]) -> RadioError:
+    """Return the error that a radio may not be silent, with the reasons."""
     reasons = "; ".join(str(failure) for failure in failures)
     kind = ContactError if isinstance(failures[-1], ContactError) else RadioError
     return kind(f"radio {label} may still be transmitting, take its power away ({reasons})")
