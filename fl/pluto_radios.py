@@ -71,8 +71,7 @@ def _opened(
         link = Link(uri, _tuning(config.pluto, about), pace, config.pluto.block, config.pluto.timeout_s,
                     config.pluto.antenna_delay)  # fmt: skip
         guarded = not config.pluto.emulate  # virtual ones end with this process
-        uncertain = config.pluto.timing_uncertainty + math.ceil(config.loopback.timing_offset if not guarded else 0)
-        radio = PlutoRadio(link, _allowed(config.tx), uncertain, epoch, guarded)
+        radio = PlutoRadio(link, _allowed(config.tx), config.timing_uncertainty, epoch, guarded)
         ending.callback(radio.close)
         radios.append(radio)
     return radios

@@ -94,6 +94,17 @@ class Radio(Section):
         return self.kind == "loopback" or self.pluto.emulate
 
     @property
+    def air(self) -> Loopback:
+        """The simulated air; one that adds nothing, where the air is real."""
+        return self.loopback if self.is_simulated else Loopback(fading=False, profile="flat", redraw=False)
+
+    @property
+    def timing_uncertainty(self) -> int:
+        """Samples by which a burst may leave early or late."""
+        stated = self.pluto.timing_uncertainty if self.kind == "pluto" else 0
+        return stated + math.ceil(self.air.timing_offset)
+
+    @property
     def carrier(self) -> float:
         """In Hz; nan as long as nobody has chosen one."""
         return self.loopback.carrier_hz if self.kind == "loopback" else self.pluto.carrier_hz or math.nan

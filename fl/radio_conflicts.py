@@ -46,6 +46,12 @@ def _bench(config: "Config") -> Iterator[Conflict]:
         )
     if len(set(about.uris)) < len(about.uris):
         yield ("radio.pluto.uris",), "radio.pluto.uris: every radio can be named once only; remove the one named twice"
+    if not config.radio.is_simulated and config.radio.loopback != type(config.radio.loopback)():
+        yield (
+            ("radio.loopback", "radio.kind"),
+            "radio.loopback: impairments are of a simulated air, these radios are real; leave the table out, or set "
+            "radio.pluto.emulate = true",
+        )
     default = type(config.uplink).model_fields["snr_db"].default
     if not about.emulate and config.uplink.snr_db != default:
         yield (

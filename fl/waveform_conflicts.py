@@ -31,7 +31,7 @@ COHERENCE = 0.032  # coherence time times largest Doppler shift: J0(2π·0.032) 
 
 def waveform_conflicts(config: "Config", n_symbols: int) -> Iterator[Conflict]:
     """Yield every conflict of a configuration whose uplink is a waveform of M symbols."""
-    air = config.radio.loopback
+    air = config.radio.air
     yield from _power(config)
     yield from _air(air)
     try:
@@ -54,7 +54,7 @@ def waveform_conflicts(config: "Config", n_symbols: int) -> Iterator[Conflict]:
 
 
 def _calibration(config: "Config") -> Iterator[Conflict]:
-    air = config.radio.loopback
+    air = config.radio.air
     if config.calibration.uses("levels") and air.fading and air.redraw:
         yield (
             ("calibration.use", "radio.loopback.redraw"),
@@ -81,7 +81,7 @@ def _air(air: Loopback) -> Iterator[Conflict]:
 
 
 def _radio(config: "Config", about: Modem) -> Iterator[Conflict]:
-    air, fs = config.radio.loopback, about.sample_rate
+    air, fs = config.radio.air, about.sample_rate
     widest = int(WIDEST_BAND * about.numerology.n_fft / 2)
     if about.numerology.half_width > widest:
         yield (
@@ -90,7 +90,7 @@ def _radio(config: "Config", about: Modem) -> Iterator[Conflict]:
             f"subcarriers on each side of {about.numerology.n_fft}, got {about.numerology.half_width}",
         )
     try:
-        uncertain = RESIDUAL if config.calibration.uses("latency") else math.ceil(air.timing_offset)
+        uncertain = RESIDUAL if config.calibration.uses("latency") else config.radio.timing_uncertainty
         check_radio(about, uncertain, air.timing_jitter)
     except ValueError as error:
         yield ("waveform", "radio.loopback.timing_offset", "radio.loopback.timing_jitter"), f"waveform: {error}"
@@ -131,7 +131,7 @@ def _level(config: "Config", about: Modem) -> Iterator[Conflict]:
 
 
 def _times(config: "Config", about: Modem, frame: Frame) -> Iterator[Conflict]:
-    air, fs = config.radio.loopback, about.sample_rate
+    air, fs = config.radio.air, about.sample_rate
     # the server's clock counts the beacons, the air's the channels
     left = (1 - FIRST_BEACON - 1e-6 * air.offset_ppm * config.rounds) * about.period
     if air.redraw and frame.end > left:
@@ -153,7 +153,7 @@ def _times(config: "Config", about: Modem, frame: Frame) -> Iterator[Conflict]:
 
 
 def _answers(config: "Config", about: Modem) -> Iterator[Conflict]:
-    air = config.radio.loopback
+    air = config.radio.air
     fs, uncertain = about.sample_rate, math.ceil(air.timing_offset) + 8 * math.ceil(air.timing_jitter)
     if about.response < LISTENING + uncertain:
         yield (
@@ -170,7 +170,7 @@ def _answers(config: "Config", about: Modem) -> Iterator[Conflict]:
 
 
 def _wander(config: "Config", about: Modem, frame: Frame) -> Iterator[Conflict]:
-    air, fs = config.radio.loopback, about.sample_rate
+    air, fs = config.radio.air, about.sample_rate
     span = frame.payload_length + (about.turnaround if about.trigger_lead is None else about.trigger_lead)
     wander = 4 * math.pi * air.linewidth_hz * span / fs
     if wander > MOST_WANDER:
@@ -185,7 +185,7 @@ def _wander(config: "Config", about: Modem, frame: Frame) -> Iterator[Conflict]:
 
 def _common_clock(config: "Config") -> Iterator[Conflict]:
     for key in ("offset_ppm", "linewidth_hz", "frequency_walk"):
-        value = getattr(config.radio.loopback, key)
+        value = getattr(config.radio.air, key)
         if value:
             yield (
                 (f"radio.loopback.{key}", "waveform.channel_from"),

@@ -1,7 +1,7 @@
 """By how much the counts of a radio's receiver and transmitter differ: it sends a marker, and looks where it hears it.
 
-Either the chip hands what is to be sent straight back (the digital loopback of debugfs: nothing needs to leave the
-antenna, but what the analogue path adds must be known), or the radio hears itself over its own leakage.
+The chip hands what is to be sent straight back (the digital loopback of debugfs): nothing leaves the antenna, but what
+the analogue paths add must be known, or measured by `airmeta calibrate latency`.
 """
 
 from functools import cache
@@ -41,6 +41,6 @@ def find(heard: np.ndarray, label: str) -> int:
     if share[place] < LEAST_SHARE:
         raise RadioError(
             f"radio {label}: its own marker must have {LEAST_SHARE:.0%} of the energy heard, got {share[place]:.1%}; "
-            "with radio.pluto.learn = leakage raise the gain or lower the attenuation, or use learn = digital"
+            "its firmware's debug attribute loopback does not loop back; update the firmware to 0.35 or later"
         )
     return place

@@ -3,6 +3,7 @@
 import click
 
 from tools.radio.emulate import emulate
+from tools.radio.mute import mute
 from tools.radio.probe import probe
 from tools.radio.record import record
 from tools.radio.replay import replay
@@ -10,7 +11,7 @@ from tools.radio.replay import replay
 
 @click.group("radio")
 def command() -> None:
-    """Probe radios, emulate them; record what a server receives, and decode it again.
+    """Probe radios, emulate and mute them; record what a server receives, and decode it again.
 
     \b
     Examples:
@@ -18,10 +19,12 @@ def command() -> None:
         airmeta radio record experiments/quickstart.toml recordings --set uplink.kind=waveform --rounds 3
         airmeta radio replay recordings/*.sigmf-meta --set uplink.receiver=lmmse
         airmeta radio emulate --units 2
+        airmeta radio mute ip:192.168.2.1
     """
 
 
 command.add_command(emulate)
+command.add_command(mute)
 command.add_command(probe)
 command.add_command(record)
 command.add_command(replay)

@@ -204,7 +204,7 @@ def test_what_was_withdrawn_is_not_sent_by_the_burst_after_it(bench):
 
 
 def test_in_real_time_bursts_leave_at_their_index_and_the_past_can_be_heard():
-    bench = Virtual(2, rate=1e6, clock=RealTime(), block=16_384)
+    bench = Virtual(2, rate=1e6, clock=RealTime(), block=65_536)
     sender, hearer = bench.radio(0), bench.radio(1)
     for radio in (sender, hearer):
         radio.align(0)

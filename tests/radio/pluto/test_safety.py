@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from radio.base import RadioError
 from radio.emulation.clock import RealTime
@@ -16,8 +17,10 @@ from radio.pluto.safety import Authorisation, NotAuthorisedError
 from radio.pluto.watchdog import mute
 from radio.settings import Change
 from tests.radio.pluto.virtual import CARRIER, Virtual
+from tools.radio.group import command
 
 MUTED_WITHIN = 2.0  # seconds
+# Blocks of 65,536 samples at 1 MS/s: a quarter of a second is queued, so that a busy machine does not run dry.
 CHILD = """
 import sys, time
 import numpy as np
@@ -29,10 +32,10 @@ from radio.pluto.tuning import Tuning
 
 uri, how = sys.argv[1:]
 tuning = Tuning(2.4e9, 1e6, 0.9e6, 0.0, 40.0)
-radio = PlutoRadio(Link(uri, tuning, FreeRunning(), 16384, 5.0, 96), Authorisation("cable", 2.39e9, 2.41e9))
+radio = PlutoRadio(Link(uri, tuning, FreeRunning(), 65536, 5.0, 96), Authorisation("cable", 2.39e9, 2.41e9))
 burst = np.full(4_000_000, 0.5, np.complex64)
-radio.transmit(burst, radio.now() + 400_000)
-radio.receive(600_000, radio.now())
+radio.transmit(burst, radio.now() + 1_200_000)
+radio.receive(1_500_000, radio.now())
 sys.stdout.write("on\\n")
 sys.stdout.flush()
 if how == "exception":
@@ -144,7 +147,7 @@ def test_a_radio_whose_attenuation_does_not_read_back_says_to_take_its_power_awa
 
 @pytest.mark.parametrize("how", ["end", "exception", "terminate", "interrupt", "kill"])
 def test_a_radio_is_silent_within_two_seconds_of_any_end_of_its_process(how):
-    bench = Virtual(1, rate=1e6, clock=RealTime(), block=16384)
+    bench = Virtual(1, rate=1e6, clock=RealTime(), block=65_536)
     root = Path(__file__).parents[3]
     child = subprocess.Popen(
         [sys.executable, "-c", CHILD, bench.host.uris[0], how],
@@ -170,5 +173,15 @@ def test_a_radio_can_be_muted_by_whoever_knows_its_uri(bench):
     radio = bench.radio(0)
     sound(bench, radio)
     mute(bench.host.uris[0], 5.0)
+    assert is_silenced(bench)
+
+
+def test_the_command_mutes_all_it_can_and_says_which_it_could_not(bench):
+    radio = bench.radio(0)
+    sound(bench, radio)
+    found = CliRunner().invoke(command, ["mute", "ip:127.0.0.1:1", bench.host.uris[0]])
+    assert found.exit_code == 1
+    assert "radio ip:127.0.0.1:1: nothing answers there" in found.output
+    assert f"{bench.host.uris[0]}: muted" in found.output
     assert is_silenced(bench)
     radio.close()

@@ -1,0 +1,70 @@
+"""PlutoSDRs of a configuration: what they need, and that a bench of virtual ones carries a round."""
+
+import pytest
+
+from fl.config import ConfigError, check, parse
+from fl.setup import open_radios, stations
+from fl.uplink.waveform.round import Round
+from radio.base import RadioError
+from tests.radio.pluto.virtual import need_libiio
+
+VIRTUAL = (
+    "uplink.kind=waveform", "radio.kind=pluto", "radio.pluto.emulate=true", "radio.pluto.carrier_hz=915e6",
+    "radio.pluto.block=1024", "radio.pluto.tx_attenuation_db=0", "radio.tx.medium=cable",
+    "radio.tx.authorised_band=[912e6, 918e6]", "agents.count=2", "waveform.response_s=0.002",
+    "waveform.trigger_lead_s=0.002",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("change, problem, remedy", [
+    ("radio.pluto.carrier_hz=0", "greater than 0", "radio.pluto.carrier_hz"),
+    ("radio.pluto.carrier_hz=917e6", "915 to 919 MHz must lie inside", "912 to 918 MHz; choose another carrier"),
+    ("radio.pluto.emulate=false", "a server and 2 agents need 3 radios, got 0", "emulate = true"),
+    ("radio.pluto.uris=['a']", "got URIs as well", "leave one of both out"),
+    ("radio.pluto.block=8192", "response_s: must leave", "smaller block"),
+])  # fmt: skip
+def test_each_contradiction_is_its_own_error(change, problem, remedy):
+    with pytest.raises(ConfigError) as caught:
+        parse("", [*VIRTUAL, change])
+    assert any(problem in text and remedy in text for text in caught.value.problems), caught.value.problems
+
+
+def test_nothing_is_assumed_about_frequency_medium_and_band():
+    with pytest.raises(ConfigError) as caught:
+        check({"uplink": {"kind": "waveform"}, "radio": {"kind": "pluto", "pluto": {"emulate": True}}})
+    for key in (
+        "radio.pluto.carrier_hz: there is no default",
+        "radio.tx.medium: nothing",
+        "radio.tx.authorised_band: n",
+    ):
+        assert any(text.startswith(key) for text in caught.value.problems), key
+
+
+def test_what_only_a_simulation_has_is_refused_for_real_radios():
+    real = [*VIRTUAL, "radio.pluto.emulate=false", "radio.pluto.uris=['a', 'b', 'c']", "radio.pluto.block=512",
+            "waveform.response_s=0.01", "waveform.trigger_lead_s=0.01"]  # fmt: skip
+    parse("", real)
+    for change, key in (("uplink.snr_db=10", "uplink.snr_db"), ("radio.loopback.offset_ppm=3", "radio.loopback")):
+        with pytest.raises(ConfigError, match=rf"^{key}: .*real"):
+            parse("", [*real, change])
+
+
+def test_a_bench_of_virtual_plutos_carries_beacon_and_soundings():
+    need_libiio()
+    config = parse("", [*VIRTUAL, "radio.loopback.offset_ppm=3"])
+    on_air = stations(config)
+    first = Round(on_air, (0, 1), 500, 0, config.seed)
+    first.call()
+    links = first.sound()
+    assert set(links) == {0, 1}, first.excluded
+    for radio in (on_air.server, on_air.radio_of(0), on_air.radio_of(1)):
+        radio.close()
+
+
+def test_closing_a_bench_closes_its_radios():
+    need_libiio()
+    _, bench = open_radios(parse("", [*VIRTUAL, "agents.count=1", "task.partition=class_overlap"]))
+    assert bench.server.serial != bench.radio_of(0).serial
+    bench.close()
+    with pytest.raises(RadioError, match="is closed"):
+        bench.server.receive(10, 0)
