@@ -9,6 +9,8 @@ from radio.settings import Change, Limits, Range
 from tests.calibration.conftest import CARRIER, covered
 from tests.calibration.test_latency import Leaving
 
+SECONDS = 1.3  # of an observation
+
 
 def planted_ppm(planted, radio):
     """Return the truth: the rate of a radio over that of the server, less 1."""
@@ -19,6 +21,19 @@ def compare(planted, **how):
     return clock.measure(planted.server, planted.agent(), planted.signals, **how)
 
 
+def walked_ppm(plant, planted, seed, faults):
+    """Return by how much the walk of the frequencies moved the mean of the observation that has just ended.
+
+    The walk alone is what oscillators with the same draws but no linewidth do beside those that stand still.
+    """
+    end, about = planted.bench.air.frontier, planted.signals.sample_rate
+    times = np.array([end - SECONDS * about, end])
+    laws = {"linewidth_hz": 0.0}, {"linewidth_hz": 0.0, "frequency_walk": 0.0}
+    benches = [plant(seed, offset_ppm=20.0, **(faults | law)) for law in laws]
+    walking, still = (one.bench.air.oracle_phase(one.agent().unit, one.server.unit, times) for one in benches)
+    return 1e6 * float(np.diff(walking - still)[0]) / (2 * np.pi * SECONDS * CARRIER)
+
+
 def sweep(plant, tries, **faults):
     """Return errors and uncertainties of the offset, and of the drift, which nobody planted."""
     offsets, drifts = [], []
@@ -26,7 +41,10 @@ def sweep(plant, tries, **faults):
         planted = plant(seed, offset_ppm=20.0, **faults)
         found = compare(planted).quantities
         offset, drift = found["offset_ppm"], found["drift_ppm_per_s"]
-        offsets.append((offset.value - planted_ppm(planted, planted.agent()), offset.uncertainty))
+        truth = planted_ppm(planted, planted.agent())
+        if faults.get("frequency_walk"):
+            truth += walked_ppm(plant, planted, seed, faults)
+        offsets.append((offset.value - truth, offset.uncertainty))
         drifts.append((drift.value, drift.uncertainty))
     return np.array(offsets).T, np.array(drifts).T
 
