@@ -15,6 +15,7 @@ from calibration.corrected import CorrectedRadio
 from calibration.entry import Entry, Subject
 from calibration.iq import imbalances
 from calibration.iq_correction import Imbalance
+from calibration.level_plan import TARGET
 from calibration.ratio import Ratio
 from calibration.setting import take
 from calibration.station import Station
@@ -24,7 +25,6 @@ from radio.settings import Change
 
 ORDER = "levels", "clock", "latency", "iq"
 SERVER_HAS = "levels", "iq"
-PLAN = "plan_target_db"  # says which plan levels are of
 SETTING = "levels", "clock"  # kinds that say how a radio is to be set
 RESIDUAL = 1  # samples by which a burst may still be early or late: half of one from rounding, and the measurement
 
@@ -72,7 +72,7 @@ def _dropped(levels: Entry, of_server: Entry) -> str:
     """Return why an agent is to be left out; "" if it is not."""
     if "tx_attenuation_db" not in levels.quantities:
         return levels.verdict.reason
-    plans = [entry.quantities.get(PLAN) for entry in (levels, of_server)]
+    plans = [entry.quantities.get(TARGET) for entry in (levels, of_server)]
     if plans[0] == plans[1]:
         return ""
     return f"its levels are of an earlier plan than the server's; {renewal('levels', levels.radio)}"

@@ -66,7 +66,7 @@ def covered(errors: np.ndarray, uncertainties: np.ndarray, tries: int) -> bool:
 def never_short(errors: np.ndarray, uncertainties: np.ndarray, tries: int) -> bool:
     """Return whether 95 % intervals hold the truth as often as they should, within five standard errors (binomial).
 
-    The largest that 100 tries may miss is 16; five standard errors above 95 are more than 100, so width passes.
+    Of a hundred, 15 may miss it; none need, so any width passes that is large enough.
     """
     inside = int((np.abs(errors) <= uncertainties).sum())
     return abs(inside - 0.95 * tries) <= max(5 * np.sqrt(tries * 0.95 * 0.05), 1)
