@@ -33,15 +33,14 @@ FLOOR = np.array([1e-3, 3e-4, 0.0, 0.0, 0.0])  # dB, samples²: what resampling 
 DEEPEST_DB = -60.0  # of the profile that is drawn
 
 
-def measure(server: Radio, agent: Radio, signals: Signals, seconds: float = 0.5, needed: float = 0.05) -> Measurement:
+def measure(server: Radio, agent: Radio, signals: Signals, seconds: float = 0.5) -> Measurement:
     """Return what the server sees of an agent's channel.
 
     Args:
         server: hears.
         agent: sends.
-        signals: what is sent.
+        signals: what is sent, and how long a round takes.
         seconds: of soundings.
-        needed: from a sounding to the end of the payload, in a round, in seconds.
 
     Raises:
         CalibrationError: no beacon or sounding was heard, the agent fell silent, or the server was at full scale.
@@ -52,10 +51,10 @@ def measure(server: Radio, agent: Radio, signals: Signals, seconds: float = 0.5,
     motion = move(train, numerology)
     response = respond(train, motion, numerology)
     found = _figures(train, signals) | _ripple(response) | _coherence(motion)
-    verdict = _verdict(train, signals, found, motion, needed)
+    verdict = _verdict(train, signals, found, motion)
     about = Measurement("channel", agent.serial, server.serial, found, verdict)
     timing = agent.timing_uncertainty / signals.sample_rate
-    advice = advise(Present(numerology, signals.delay_spread, needed), seen(about, timing))
+    advice = advise(_present(signals), seen(about, timing))
     found |= {
         "advised_cyclic_prefix": Quantity(advice.cyclic_prefix, 0.0, "samples"),
         "advised_n_fft": Quantity(advice.n_fft, 0.0, "samples"),
@@ -63,6 +62,12 @@ def measure(server: Radio, agent: Radio, signals: Signals, seconds: float = 0.5,
     said = "; ".join(filter(None, (verdict.reason, advice.text)))
     about = replace(about, verdict=Verdict(verdict.word, said))
     return replace(about, quantities=found, curves=_curves(train, motion, response, numerology))
+
+
+def _present(signals: Signals) -> Present:
+    """Return how the waveform is set: what of a round's span is no turnaround is payload."""
+    turnaround = min(signals.turnaround_s, signals.round_span_s)
+    return Present(signals.numerology, signals.delay_spread, turnaround, signals.round_span_s - turnaround)
 
 
 def _figures(train: Train, signals: Signals) -> dict[str, Quantity]:
@@ -140,7 +145,7 @@ def _between(low: float, high: float, unit: str) -> Quantity:
     return Quantity((low + high) / 2, (high - low) / 2, unit)
 
 
-def _verdict(train: Train, signals: Signals, found: dict[str, Quantity], motion: Motion, needed: float) -> Verdict:
+def _verdict(train: Train, signals: Signals, found: dict[str, Quantity], motion: Motion) -> Verdict:
     snr, gain = found["snr_db"].value, found["gain_db"].value
     tone = interferer(train, signals)
     if tone is not None:
@@ -162,7 +167,7 @@ def _verdict(train: Train, signals: Signals, found: dict[str, Quantity], motion:
             f"{snr:.1f} dB over noise, limit {LEAST_SNR_DB:g}, signal at {level:.0f} dBFS; lower the sender's "
             "attenuation, raise the receiver's gain, or move antennas",
         )
-    return _steadiness(motion, needed)
+    return _steadiness(motion, signals.round_span_s)
 
 
 def _steadiness(motion: Motion, needed: float) -> Verdict:

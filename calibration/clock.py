@@ -27,9 +27,12 @@ LEAST_TRIM = 1e-3  # ppm: radios on one reference agree to better, and must not 
 def measure(reference: Radio, radio: Radio, signals: Signals, seconds: float = 1.3) -> Measurement:
     """Return how a radio's clock runs beside that of a reference.
 
-    Quantities: `offset_ppm`, in the middle of the observation; `drift_ppm_per_s`; `adev_min` at `tau_min`; `trim_ppm`,
-    what the radio's clock_trim_ppm should be set to (the end of its range, if that is too short), only where it can be
-    trimmed.
+    Quantities: `offset_ppm`, mean of the observation, of which a random walk of the frequency is part;
+    `drift_ppm_per_s`; `adev_min` at `tau_min`; `trim_ppm`, what the radio's clock_trim_ppm should be set to (the end of
+    its range, if that is too short, and then the verdict says so), only where it can be trimmed.
+
+    The interval of the drift is wider than it need be, up to six times where nothing wanders and three times with a
+    linewidth alone: in a second or two a drift cannot be told from a random walk, which is allowed for.
 
     Args:
         reference: who sends.
@@ -52,7 +55,7 @@ def measure(reference: Radio, radio: Radio, signals: Signals, seconds: float = 1
     mean = float(unwrapped(coarse, signals).sum() / (2 * np.pi * coarse.instants[-1] / signals.sample_rate))
     train = follow(captures, coarse.cfo + mean, signals)
     increments = unwrapped(train, signals)
-    walk = fit_walk(increments, train.instants / signals.sample_rate, train.variances)
+    walk = fit_walk(increments, train.instants / signals.sample_rate, train.noise)
     return _measurement(reference, radio, signals, train, (walk, increments))
 
 
@@ -64,7 +67,7 @@ def _measurement(
     regular = slice(len(RAMP) - 1, None)  # markers 20 ms apart begin with the first one, which the ramp follows
     times, phases = train.instants[1:] / fs, np.cumsum(increments)
     times, phases = np.append(0.0, times[regular]), np.append(0.0, phases[regular])
-    stability = allan(phases, SPACING, carrier, float(np.mean(train.variances)) / 2)
+    stability = allan(phases, SPACING, carrier, float(np.mean(np.diag(train.noise))) / 2)
     frequency = train.cfo + walk.frequency
     offset = float(_ppm(np.array(frequency), carrier))
     to_ppm = 1e6 / (1 + frequency / carrier) ** 2 / carrier
@@ -84,7 +87,8 @@ def _measurement(
         "allan_high": stability.high,
         "allan_floor": stability.floor,
     }
-    verdict = _verdict(quantities, to_ppm * walk.wander * np.sqrt(HORIZON), float(np.max(np.abs(walk.residual))))
+    wander, largest = to_ppm * walk.wander * np.sqrt(HORIZON), float(np.max(np.abs(walk.residual)))
+    verdict = _verdict(quantities, wander, largest, _beyond(radio, quantities))
     return Measurement("clock", radio.serial, reference.serial, quantities, verdict, curves)
 
 
@@ -113,13 +117,32 @@ def _trim(radio: Radio, offset_ppm: float) -> dict[str, Quantity]:
     return {"trim_ppm": Quantity(allowed.nearest(wanted), 0.0, "ppm")}
 
 
-def _verdict(quantities: dict[str, Quantity], wander: float, largest: float) -> Verdict:
+def _beyond(radio: Radio, quantities: dict[str, Quantity]) -> str:
+    """Return what to say of an offset that the radio's range of trims does not reach; "" if it does, or has none."""
+    if "trim_ppm" not in quantities:
+        return ""
+    allowed, offset, trim = radio.limits.clock_trim_ppm, quantities["offset_ppm"].value, quantities["trim_ppm"].value
+    left = offset + trim - radio.settings.clock_trim_ppm
+    if abs(left) <= max(LIMIT_PPM, allowed.step / 2):
+        return ""
+    return (
+        f"the trim of {radio.serial} ends at {trim:g} ppm (range {allowed.low:g} to {allowed.high:g}), which leaves "
+        f"{left:+.3g} ppm of an offset of {offset:+.3g} ppm (limit {LIMIT_PPM}); trim the reference towards this "
+        "radio, feed both from one clock, or take a radio with a better oscillator"
+    )
+
+
+def _verdict(quantities: dict[str, Quantity], wander: float, largest: float, beyond: str) -> Verdict:
     """Return what a user should think of a clock.
+
+    An offset beyond the range of the trim is "too strong", as a level beyond full scale is; one that a coarse step
+    leaves is not.
 
     Args:
         quantities: of the measurement.
         wander: least rms change of its offset within a minute, in ppm.
         largest: deviation of the phase from what was expected, from one marker to the next, in radians.
+        beyond: what to say of an offset that the trim does not reach; "" if it does.
     """
     offset, drift = quantities["offset_ppm"], quantities["drift_ppm_per_s"]
     if largest > TURNED:
@@ -129,6 +152,8 @@ def _verdict(quantities: dict[str, Quantity], wander: float, largest: float) -> 
             f"(limit {np.degrees(TURNED):.0f}°), so whole turns may be missing; let the radios warm up, keep them "
             "still, or feed both from one clock",
         )
+    if beyond:
+        return Verdict("too strong", beyond)
     moved = HORIZON * (abs(drift.value) - drift.uncertainty)
     if moved > LIMIT_PPM:
         return Verdict(

@@ -17,6 +17,7 @@ from radio.base import OverrunError, Radio
 
 CHUNK = 4096
 MARGIN = 256  # samples before and after what is expected
+QUEUEING = 5e-3  # s, beyond its lead time, that a radio is given between now() and a burst being handed over
 FULL_SCALE = 0.98  # of a component's range: a converter without a limit of its own is taken to have this one
 MOST_CLIPPED = 1e-3
 TONE_SHARE = 0.3  # of the power heard; five of thousands of bins hold as much only if a tone is there
@@ -31,8 +32,10 @@ class Signals:
         carrier: in Hz.
         amplitude: of a resource element at power P, relative to full scale.
         delay_spread: delays of a channel that are allowed for, in samples.
-        search: samples for which an unknown radio is listened for.
+        search: samples for which an unknown radio is listened for, from the first at which its beacon can come.
         false_alarm: probability of finding a beacon in noise.
+        round_span_s: from the last sounding to the end of the payload of a round, in seconds.
+        turnaround_s: the part of that which waveform.turnaround_s sets, in seconds.
     """
 
     numerology: Numerology
@@ -41,6 +44,8 @@ class Signals:
     delay_spread: float
     search: int = 80_000
     false_alarm: float = 1e-6
+    round_span_s: float = 0.05
+    turnaround_s: float = 0.05
 
     @property
     def sample_rate(self) -> float:
@@ -94,19 +99,27 @@ class Heard:
     clipped: float
 
 
+def queueing(radio: Radio) -> int:
+    """Return the samples of a radio that pass while a burst is handed over: `QUEUEING` at its rate, and `MARGIN`.
+
+    A burst is meant to leave at now() + lead_time + queueing: on hardware the clock runs on from now() to transmit().
+    """
+    return round(QUEUEING * radio.sample_rate) + MARGIN
+
+
 def meet(sender: Radio, hearer: Radio, signals: Signals) -> Meeting:
     """Return where two counters meet: one beacon, listened for until it comes.
 
     Raises:
-        CalibrationError: no beacon came within `search` samples, or the hearer was at full scale.
+        CalibrationError: no beacon came within `search` samples of when it was due, or the hearer was at full scale.
         RadioError: a radio failed.
     """
     numerology = signals.numerology
-    wave = signals.amplitude * beacon(numerology)
-    at = sender.now() + sender.lead_time + MARGIN
-    first = hearer.now()
-    sender.transmit(wave.astype(np.complex64), at)
-    heard, end = np.zeros(0, np.complex64), first + signals.search
+    wave = (signals.amplitude * beacon(numerology)).astype(np.complex64)
+    ahead = sender.lead_time + queueing(sender)
+    at, first = sender.now() + ahead, hearer.now()
+    sender.transmit(wave, at)
+    heard, end = np.zeros(0, np.complex64), first + ahead + signals.search
     loudest = Span(heard, 0)
     reason = ""
     while first + heard.size < end:
@@ -147,16 +160,19 @@ def send(sender: Radio, hearer: Radio, wave: np.ndarray, meeting: Meeting, at: i
     Raises:
         RadioError: a radio failed, or samples were lost.
     """
-    soonest = max(
-        sender.now() + sender.lead_time,
-        int(np.ceil(meeting.sent_at(hearer.now() + MARGIN))),
-    )
-    at = soonest + MARGIN if at is None else at
-    sender.transmit(wave.astype(np.complex64), at)
+    burst = wave.astype(np.complex64)
+    at = soonest(sender, hearer, meeting) if at is None else at
+    sender.transmit(burst, at)
     expected = meeting.heard_at(at)
     first = int(np.floor(expected)) - MARGIN
     samples = receive(hearer, wave.size + 2 * MARGIN, first)
     return Heard(samples.data, first, expected - first, at, samples.clipped / samples.data.size)
+
+
+def soonest(sender: Radio, hearer: Radio, meeting: Meeting) -> int:
+    """Return the sender's index from which a burst can be sent that is handed over next, and heard from its start."""
+    first = max(sender.now() + sender.lead_time, int(np.ceil(meeting.sent_at(hearer.now() + MARGIN))))
+    return first + queueing(sender)
 
 
 @dataclass(frozen=True)

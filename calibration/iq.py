@@ -24,6 +24,8 @@ from radio.settings import Change, SettingError
 WIDEST = {"gain_db": 0.1, "phase_deg": 0.5}
 LEAST_CYCLES = 3  # of the carrier offset over the training, for images to be told apart
 DETUNED_HZ = 10e3
+MOST_WORSE_DB = 3.0  # error of the check payload with the correction over that without: 1.3 dB of drive, and noise
+ABSENT_DB = 8.0  # its error were nothing sent is 14 dB and more, at 0 dB over noise -1 dB
 MOST_MOTION = 0.03  # of a channel's energy during a training
 TRACKING_WARNING = (
     "quadrature tracking disturbs signals of near-equal carriers, which is what agents send; and the calibration of "
@@ -193,10 +195,36 @@ def _measurement(
         "evm_after_db": error_db(after, numerology),
     }
     verdict = _verdict(quantities, exchanges)
+    _check_payload(float(curves["evm_before_db"]), float(curves["evm_after_db"]), verdict, exchanges)
     if radio.settings.quadrature_tracking:
         left = "quadrature tracking is on: what was measured is what it leaves"
         verdict = replace(verdict, reason="; ".join(filter(None, (verdict.reason, left, TRACKING_WARNING))))
     return Measurement("iq", radio.serial, None, quantities, verdict, curves)
+
+
+def _check_payload(before: float, after: float, verdict: Verdict, exchanges: tuple[Exchange, Exchange]) -> None:
+    """Check that the payload that was sent with the correction was heard, at least as well as the one without.
+
+    What a verdict finds fault with (a channel that moves, an interferer) may make it worse.
+
+    Raises:
+        CalibrationError: it was not.
+    """
+    made, other = exchanges
+    names = f"radio {made.hearer}", other.hearer
+    if after > ABSENT_DB:
+        raise CalibrationError(
+            f"the check payload was not heard: {names[0]} receives it from {names[1]} with an error of {after:.1f} dB "
+            f"(limit {ABSENT_DB:g} dB, {before:.1f} dB before the correction); see whether {names[1]} still sends, and "
+            "calibrate iq again"
+        )
+    if verdict.word == "good" and after > before + MOST_WORSE_DB:
+        raise CalibrationError(
+            f"the check payload was not heard as well as before the correction: {names[0]} receives it from {names[1]} "
+            f"with an error of {after:.1f} dB, {before:.1f} dB before (at most {MOST_WORSE_DB:g} dB more is noise); "
+            "keep antennas, levels and settings as they are, and calibrate iq again",
+            "unstable",
+        )
 
 
 def _verdict(quantities: Mapping[str, Quantity], exchanges: tuple[Exchange, Exchange]) -> Verdict:

@@ -14,13 +14,12 @@ import numpy as np
 from calibration.constellation import equalised, payload_wave
 from calibration.exchange import Heard, Meeting, Signals, check_scale, send
 from calibration.iq_fit import ORDER, Fit, fit, split, training_wave
-from calibration.measurement import Quantity
+from calibration.measurement import NORMAL_95, Quantity
 from dsp.metrics import db
 from radio.base import Radio
 
 LARGEST_TONE = 0.05  # of the residual: were it to fall on a line of the training, two standard errors
 MARGIN = 2  # samples by which a channel's delays may exceed the stated spread
-NORMAL_95 = 1.96
 UNITS = {"gain_db": "dB", "phase_deg": "°", "dc_i": "", "dc_q": "", "rejection_db": "dB", "leakage_dbc": "dBc"}
 
 

@@ -8,7 +8,7 @@ from calibration.exchange import Signals
 from dsp.frame import beacon
 from dsp.metrics import db
 from radio.base import Radio
-from radio.settings import Limits
+from radio.settings import Limits, Range
 
 PEAK_DB = 10.0  # of a payload, over its rms
 
@@ -30,6 +30,12 @@ class LevelBench:
     agent_limits: dict[int, Limits]
     payload_dbfs: float
     beacon_crest_db: float
+
+
+def at_least(allowed: Range, value: float) -> float:
+    """Return the smallest permitted value that is not below one, as far as there is any."""
+    inside = allowed.nearest(value)
+    return inside if inside >= value - 1e-9 else allowed.nearest(inside + allowed.step)
 
 
 def bench_of(server: Radio, agents: dict[int, Radio], signals: Signals) -> LevelBench:

@@ -14,13 +14,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from calibration.level_bench import PEAK_DB, LevelBench
+from calibration.downlink_plan import server_attenuation, with_gain
+from calibration.level_bench import PEAK_DB, LevelBench, at_least
 from calibration.measurement import CalibrationError, Measurement, Quantity, Verdict
 from calibration.server_levels import server_levels
-from radio.settings import Limits, Range
+from radio.settings import Limits
 
-BEACON_PEAK_DBFS = -12.0
-BEACON_LOWEST_DBFS, BEACON_HIGHEST_DBFS = -40.0, -6.0
+TARGET = "plan_target_db"  # of all levels of one plan alike: an agent's that differ from the server's are of another
 
 
 @dataclass(frozen=True)
@@ -31,17 +31,12 @@ class LevelPlan:
         target_db: |H|² of all agents that stay, at the server's gain of the measurement.
         agents: measurements, with what is to be set for those that stay; the others have the verdict "too weak" or
             "too strong" and keep their settings.
-        server: what is known of the server, and its gain.
+        server: what is known of the server, its gain, and its attenuation.
     """
 
     target_db: float
     agents: dict[int, Measurement]
     server: Measurement
-
-    @property
-    def kept(self) -> list[int]:
-        """Agents that stay."""
-        return [agent for agent, found in self.agents.items() if "tx_attenuation_db" in found.quantities]
 
 
 def plan(
@@ -81,10 +76,27 @@ def plan(
         else _set(found, bench, bench.agent_limits[agent], target)
         for agent, found in measurements.items()
     }
-    kept = [found for found in agents.values() if "tx_attenuation_db" in found.quantities]
+    return _planned(agents, bench, target)
+
+
+def _planned(agents: dict[int, Measurement], bench: LevelBench, target: float) -> LevelPlan:
+    """Return the plan, once the agents that stay have their attenuation: the server, and what agents hear with."""
+    kept = {agent: found for agent, found in agents.items() if "tx_attenuation_db" in found.quantities}
     if not kept:
         raise CalibrationError(f"no agent can be set: {next(iter(agents.values())).verdict.reason}", "too strong")
-    return LevelPlan(target, agents, server_levels(kept, bench, target))
+    attenuation = server_attenuation(kept, bench)
+    for agent, found in kept.items():
+        kept[agent] = with_gain(found, bench, bench.agent_limits[agent].rx_gain_db, attenuation)
+    server = server_levels(kept, bench, target, attenuation)
+    return LevelPlan(
+        target,
+        {agent: _of_plan(kept.get(agent, found), target) for agent, found in agents.items()},
+        _of_plan(server, target),
+    )
+
+
+def _of_plan(found: Measurement, target: float) -> Measurement:
+    return replace(found, quantities=found.quantities | {TARGET: Quantity(target, 0.0, "dB")})
 
 
 def _check_common_gain(measurements: dict[int, Measurement]) -> None:
@@ -102,14 +114,8 @@ def _strongest(found: Measurement, bench: LevelBench, limits: Limits) -> float:
     least = limits.tx_attenuation_db.low
     point = found.quantities.get("compression_dbfs")
     if point is not None:
-        least = _at_least(limits.tx_attenuation_db, bench.payload_dbfs + PEAK_DB - point.value)
+        least = at_least(limits.tx_attenuation_db, bench.payload_dbfs + PEAK_DB - point.value)
     return found.quantities["link_gain_db"].value - least
-
-
-def _at_least(allowed: Range, value: float) -> float:
-    """Return the smallest permitted value that is not below one, as far as there is any."""
-    inside = allowed.nearest(value)
-    return inside if inside >= value - 1e-9 else allowed.nearest(inside + allowed.step)
 
 
 def _too_weak(strongest: float, middle: float, cutoff_db: float, target_db: float | None) -> str:
@@ -128,7 +134,7 @@ def _too_weak(strongest: float, middle: float, cutoff_db: float, target_db: floa
 
 
 def _set(found: Measurement, bench: LevelBench, limits: Limits, target: float) -> Measurement:
-    """Return a measurement with what is to be set, or why its radio cannot be."""
+    """Return a measurement with the attenuation to be set, or why its radio cannot be."""
     allowed = limits.tx_attenuation_db
     wanted = found.quantities["link_gain_db"].value - target
     if wanted > allowed.high + max(allowed.step, 1e-9) / 2:
@@ -138,7 +144,6 @@ def _set(found: Measurement, bench: LevelBench, limits: Limits, target: float) -
         )
         return replace(found, verdict=Verdict("too strong", reason))
     planned = {"tx_attenuation_db": Quantity(allowed.nearest(wanted), 0.0, "dB")}
-    planned["rx_gain_db"] = Quantity(_agent_gain(found, bench, limits.rx_gain_db), 0.0, "dB")
     point = found.quantities.get("compression_dbfs")
     beyond = 0.0 if point is None else bench.payload_dbfs + PEAK_DB - allowed.high - point.value
     verdict = found.verdict
@@ -148,12 +153,3 @@ def _set(found: Measurement, bench: LevelBench, limits: Limits, target: float) -
         )
         verdict = Verdict("too strong", reason)
     return replace(found, quantities=found.quantities | planned, verdict=verdict)
-
-
-def _agent_gain(found: Measurement, bench: LevelBench, allowed: Range) -> float:
-    """Return an agent's gain; it is left as it is while the beacon's peaks are within −40 to −6 dBFS."""
-    present = found.quantities["heard_at_rx_gain_db"].value
-    peak = found.quantities["downlink_dbfs"].value + bench.beacon_crest_db
-    if BEACON_LOWEST_DBFS <= peak <= BEACON_HIGHEST_DBFS:
-        return present
-    return allowed.nearest(present + BEACON_PEAK_DBFS - peak)

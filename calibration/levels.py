@@ -11,13 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from calibration.compression import Linear, compression_point, is_bent_throughout, most_lost, small_signal
-from calibration.exchange import Signals, meet
+from calibration.downlink import downlink
+from calibration.exchange import Signals
 from calibration.measurement import CalibrationError, Measurement, Quantity, Verdict
 from calibration.receive_sweep import ReceiveSweep, receive_sweep
-from calibration.spectrum import DECIBEL, SURE, Silence, check_quiet, listen
+from calibration.spectrum import SURE, Silence, check_quiet, listen
 from calibration.sweep import AMPLITUDE, STEP_DB, Link, approach, gauge, kept
 from calibration.transmit_sweep import TransmitSweep, transmit_sweep
-from dsp.frame import LONG_REPEATS
 from dsp.metrics import db
 from radio.base import Radio
 from radio.settings import Change
@@ -26,7 +26,6 @@ CLEAR_DB = 10.0  # above noise: where the linear range begins
 BACKOFF_DB = 10.0  # below the 1 dB point: level of the receive sweep
 LEAST_SNR_DB = 5.0  # of a resource element
 MOST_SCATTER = 3.0  # standard deviations by which the gains of a link that stands still do not differ
-BEACON_REPEATS = LONG_REPEATS - 1
 
 
 @dataclass(frozen=True)
@@ -54,11 +53,11 @@ def measure(agent: Radio, server: Radio, signals: Signals, reference_dbm: float 
         RadioError: a radio failed, or refused a setting.
     """
     with kept(server), kept(agent):
-        downlink = _downlink(agent, server, signals)
+        heard = downlink(agent, server, signals)
     with kept(server), kept(agent):
         found = _sweeps(agent, server, signals)
     amplitude_db = float(db(signals.amplitude**2))
-    quantities = _uplink(found, amplitude_db) | downlink
+    quantities = _uplink(found, amplitude_db) | heard
     if reference_dbm is not None:
         quantities["full_scale_dbm"] = _full_scale(found, reference_dbm)
     quantities["at_rx_gain_db"] = Quantity(server.settings.rx_gain_db, 0.0, "dB")
@@ -117,35 +116,6 @@ def _full_scale(found: Found, reference_dbm: float) -> Quantity:
     gains = found.sweep.gains
     received = float(db(AMPLITUDE**2)) + float(gains.gain[-1])
     return Quantity(reference_dbm - received, float(SURE * gains.std[-1]), "dBm")
-
-
-def _downlink(agent: Radio, server: Radio, signals: Signals) -> dict[str, Quantity]:
-    """Return level of the server's beacon at the agent in dBFS, as if at the agent's gain as found, and its SNR.
-
-    While the agent is at full scale, its gain falls in steps of 3 dB; its scale is then taken at its word.
-    """
-    limits, found = agent.limits.rx_gain_db, agent.settings.rx_gain_db
-    while True:
-        gain = agent.settings.rx_gain_db
-        try:
-            silence = listen(agent, signals)
-            check_quiet(silence, agent)
-            reference = meet(server, agent, signals).beacon.reference
-            break
-        except CalibrationError as error:
-            if error.word != "too strong" or gain <= limits.low + 1e-6:
-                raise
-            agent.configure(Change(rx_gain_db=limits.nearest(max(gain - STEP_DB, limits.low))))
-    noise = silence.noise_var / BEACON_REPEATS
-    power = max(float(np.mean(np.abs(reference.spectrum) ** 2)) - noise, 1e-30)
-    spread = np.sqrt((2 * noise / power + (noise / power) ** 2) / reference.spectrum.size)
-    level = float(db(power * signals.numerology.crest_power)) + found - gain
-    ratio = float(db(power / silence.noise_var))
-    own = float(SURE * DECIBEL * spread)
-    return {
-        "downlink_dbfs": Quantity(level, own, "dBFS"),
-        "downlink_snr_db": Quantity(ratio, float(np.hypot(own, silence.floor.uncertainty)), "dB"),
-    }
 
 
 def _verdict(found: Found, snr_db: float, agent: Radio, server: Radio) -> Verdict:

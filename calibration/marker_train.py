@@ -50,7 +50,7 @@ class Train:
     Args:
         snr: of an element of each, shape (K,).
         changes: of phase from each to the next in (−π, π], with the carrier of `cfo` undone, shape (K − 1,).
-        variances: of these, from noise.
+        noise: covariance of these from the receiver's noise, in rad², shape (K − 1, K − 1).
         slips: samples by which each comes later than the one before, beside what `cfo` says, shape (K − 1,).
         instants: whole sample of the radio's counter to which each phase belongs, less the first, shape (K,).
         cfo: in Hz.
@@ -58,7 +58,7 @@ class Train:
 
     snr: np.ndarray
     changes: np.ndarray
-    variances: np.ndarray
+    noise: np.ndarray
     slips: np.ndarray
     instants: np.ndarray
     cfo: float
@@ -109,10 +109,25 @@ def follow(captures: Captures, cfo: float, signals: Signals) -> Train:
         slip = path_delay(after.spectrum * np.conj(before.spectrum), numerology)
         aligned = Reference(after.spectrum * np.conj(delay_ramp(numerology, slip)), after.noise_var)
         slips.append(slip)
-        changes.append(phase_change(before, aligned))
-    turned, variances = np.array(changes).T
+        changes.append(phase_change(before, aligned)[0])
     snr = (power - noise / USED_REPEATS) / np.maximum(noise, np.finfo(float).tiny)
-    return Train(snr, turned, variances, np.array(slips), instants, cfo)
+    covariance = _covariance(snr * USED_REPEATS, numerology.n_subcarriers)
+    return Train(snr, np.array(changes), covariance, np.array(slips), instants, cfo)
+
+
+def _covariance(snr: np.ndarray, subcarriers: int) -> np.ndarray:
+    """Return the covariance of changes of phase between spectra with noise, shape (K − 1, K − 1).
+
+    The phase of a spectrum has 1/(2·snr·2K), which the changes before and after it share with opposite signs. The
+    product of the noise of two spectra adds 1/(2·snr²·2K) to one change alone: what it adds, accumulates.
+
+    Args:
+        snr: of an element of each spectrum, shape (K,).
+        subcarriers: 2K.
+    """
+    single = 1 / (2 * subcarriers * np.maximum(snr, LEAST_SNR))
+    changes = np.diff(np.eye(snr.size), axis=0)
+    return changes * single @ changes.T + np.diag(2 * subcarriers * single[:-1] * single[1:])
 
 
 def check(train: Train, sender: Radio, hearer: Radio, signals: Signals) -> None:

@@ -7,6 +7,8 @@ import numpy as np
 
 from radio.base import RadioError
 
+NORMAL_95 = 1.96  # standard deviations of a Gaussian error on each side of its 95 % interval
+
 Word = Literal["good", "too weak", "too strong", "too noisy", "unstable"]
 
 

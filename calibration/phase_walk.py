@@ -4,14 +4,20 @@
     Cov w = V + q·diag(t_i − t_{i−1}) + r·B
 
 d_i are increments of the unwrapped phase, f is the mean frequency of the observation, t_m its middle and s the slope.
-V = v·tridiag(−1, 2, −1) is the noise of measuring, which two neighbouring increments share; q in rad²/s the diffusion
-of the phase (2π times the linewidth of both oscillators together), r in Hz²/s the random walk of their frequency, whose
-mean over the observation is counted to f.
+V is the noise of measuring, which two neighbouring increments share: v·tridiag(−1, 2, −1) for phases of variance v. q
+in rad²/s is the diffusion of the phase (2π times the linewidth of both oscillators together), r in Hz²/s the random
+walk of their frequency, whose mean over the observation is counted to f.
 
-v is known, q and r are not: f and s are generalised least squares given q and r, weighted by the restricted likelihood
+V is known, q and r are not: f and s are generalised least squares given q and r, weighted by the restricted likelihood
 of these (Patterson, Thompson, Biometrika 1971) with flat priors on √q and √r (ours). Where q alone matters, that is
-Student's t with one degree of freedom less than usual. Where nothing but v is seen, the interval is about four times as
-wide as it would be for somebody who knew that q and r are zero.
+Student's t with one degree of freedom less than usual.
+
+For f, a q or r whose likeliest value is 0 is taken to be 0: radios on one clock show nothing but V, and to allow for
+any walk that V could hide made the interval four times too wide. The price is a walk that is there and hidden, q·T
+between half and 20 times v over the time T: three of four intervals hold f, and the error is some 1e-7 ppm.
+
+For s, whatever cannot be excluded is allowed for, because a random walk of the frequency looks like a drift: where
+nothing but V is seen, its interval is about six times as wide as for somebody who knew that q and r are zero.
 """
 
 from dataclasses import dataclass
@@ -21,9 +27,9 @@ from scipy.optimize import brentq
 from scipy.special import ndtr
 
 LEAST_INCREMENTS = 8
-LEAST_VARIANCE = 1e-14  # rad², of rounding in complex64 samples
+LEAST_VARIANCE = 1e-14  # rad² of an increment, of rounding in complex64 samples
 NEGLIGIBLE = 1e-9
-GRID = 72  # values of √q and of √r: a step of 14 %, the likelihood of 66 increments is 9 % wide (standard deviation)
+GRID = 48  # values of √q and of √r: a step of 20 %, the likelihood of 66 increments is 9 % wide (standard deviation)
 
 
 @dataclass(frozen=True)
@@ -47,13 +53,13 @@ class Walk:
     residual: np.ndarray
 
 
-def fit_walk(increments: np.ndarray, times: np.ndarray, variances: np.ndarray) -> Walk:
+def fit_walk(increments: np.ndarray, times: np.ndarray, noise: np.ndarray) -> Walk:
     """Return frequency and slope with their 95 % intervals.
 
     Args:
         increments: d_i in radians, shape (M,).
         times: t_0 … t_M in seconds, rising, shape (M + 1,).
-        variances: of each increment from the noise of measuring, in rad², shape (M,).
+        noise: V in rad², shape (M, M).
 
     Raises:
         ValueError: there are fewer than eight increments.
@@ -62,20 +68,18 @@ def fit_walk(increments: np.ndarray, times: np.ndarray, variances: np.ndarray) -
         raise ValueError(f"increments must be at least {LEAST_INCREMENTS}, got {increments.size}; observe for longer")
     steps, centred = np.diff(times), times - (times[0] + times[-1]) / 2
     design = 2 * np.pi * np.stack([steps, np.diff(centred**2) / 2], axis=1)
-    noise, walking = np.maximum(variances, LEAST_VARIANCE), _frequency_walk(steps)
+    noise, walking = noise + LEAST_VARIANCE * np.eye(steps.size), _frequency_walk(steps)
     root_q, root_r = _grids(increments, design, steps, noise, walking)
     found = [_given(q, root_r**2, (design, increments), (steps, noise, walking)) for q in root_q**2]
     values, spreads, likelihood = (np.stack(part) for part in zip(*found, strict=True))
     # trapezoids on √q and √r
     weights = np.exp(likelihood - likelihood.max()) * np.multiply.outer(np.gradient(root_q), np.gradient(root_r))
-    weights /= weights.sum()
-    share = np.cumsum(weights.sum(0))
-    kept = weights > NEGLIGIBLE * weights.max()
-    weights, values, spreads = weights[kept] / weights[kept].sum(), values[kept], spreads[kept]
-    mean = weights @ values
-    widths = [_half_width(weights, values[:, i] - mean[i], np.sqrt(spreads[:, i])) for i in range(2)]
+    frequency, frequency_u = _mixture(weights * _needed(likelihood), values[..., 0], spreads[..., 0])
+    slope, slope_u = _mixture(weights, values[..., 1], spreads[..., 1])
+    share = np.cumsum(weights.sum(0)) / weights.sum()
     wander = float(root_r[np.searchsorted(share, 0.025)])
-    return Walk(float(mean[0]), widths[0], float(mean[1]), widths[1], wander, increments - design @ mean)
+    residual = increments - design @ np.array([frequency, slope])
+    return Walk(frequency, frequency_u, slope, slope_u, wander, residual)
 
 
 def _frequency_walk(steps: np.ndarray) -> np.ndarray:
@@ -99,7 +103,7 @@ def _grids(
     root = np.sqrt(steps)
     basis = np.linalg.qr(design / root[:, None])[0]
     seen = increments / root
-    scatter = float(np.sum((seen - basis @ (basis.T @ seen)) ** 2)) + float(np.sum(noise / steps))
+    scatter = float(np.sum((seen - basis @ (basis.T @ seen)) ** 2)) + float(np.sum(np.diag(noise) / steps))
     scaled = walking / np.multiply.outer(root, root)
     walked = float(np.trace(scaled) - np.trace(basis.T @ scaled @ basis))
     diffusion, walk = np.sqrt(scatter / steps.size), np.sqrt(scatter / walked)
@@ -117,10 +121,7 @@ def _given(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return estimates (R, 2), their variances (R, 2) and restricted log-likelihoods (R,) for a q and each r."""
     steps, noise, walking = laws
-    # neighbours share the noise of one instant; half the smaller variance keeps the matrix definite where they differ
-    shared = np.minimum(noise[:-1], noise[1:]) / 2
-    rest = np.diag(noise * (1 + NEGLIGIBLE) + diffusion * steps) - np.diag(shared, 1) - np.diag(shared, -1)
-    factor = np.linalg.cholesky(rest)
+    factor = np.linalg.cholesky(noise + np.diag(diffusion * steps))
     both = np.linalg.solve(factor, np.column_stack([walking, *seen]))
     white_walk = np.linalg.solve(factor, both[:, :-3].T)
     # behind the rotation that makes the walk diagonal, each r is a row of weights
@@ -140,10 +141,24 @@ def _given(
     return found / length, spread, -(determinant + restricted + misfit) / 2
 
 
-def _half_width(weights: np.ndarray, centres: np.ndarray, spreads: np.ndarray) -> float:
-    """Return u with 95 % of a mixture of normal distributions within ±u."""
+def _needed(likelihood: np.ndarray) -> np.ndarray:
+    """Return which q and r are to be allowed for, True or False, shape (Q, R): 0 alone where that is the likeliest."""
+    allowed = np.ones(likelihood.shape, bool)
+    if likelihood.max(axis=1).argmax() == 0:
+        allowed[1:] = False
+    if np.where(allowed, likelihood, -np.inf).max(axis=0).argmax() == 0:
+        allowed[:, 1:] = False
+    return allowed
+
+
+def _mixture(weights: np.ndarray, values: np.ndarray, spreads: np.ndarray) -> tuple[float, float]:
+    """Return the mean of a mixture of normal distributions, and u with 95 % of it within ±u of that."""
+    kept = weights > NEGLIGIBLE * weights.max()
+    share, stds = weights[kept] / weights[kept].sum(), np.sqrt(spreads[kept])
+    mean = float(share @ values[kept])
+    centres = values[kept] - mean
 
     def inside(width: float) -> float:
-        return float(weights @ (ndtr((width - centres) / spreads) - ndtr((-width - centres) / spreads))) - 0.95
+        return float(share @ (ndtr((width - centres) / stds) - ndtr((-width - centres) / stds))) - 0.95
 
-    return float(brentq(inside, 0.0, float(np.max(np.abs(centres) + 8 * spreads)), rtol=1e-6))
+    return mean, float(brentq(inside, 0.0, float(np.max(np.abs(centres) + 8 * stds)), rtol=1e-6))

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from calibration.measurement import Quantity
-from calibration.ratio_fit import NORMAL_95, ratio_of
+from calibration.measurement import NORMAL_95, Quantity
+from calibration.ratio_fit import ratio_of
 from dsp.ofdm import Numerology
 
 PER_NEPER = 20 / float(np.log(10))  # dB

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import f
 
-from calibration.exchange import MARGIN, Signals, check_scale, receive
+from calibration.exchange import MARGIN, Signals, check_scale, queueing, receive
 from calibration.measurement import CalibrationError
 from calibration.ratio_fit import Exchanges
 from dsp.frame import LONG_REPEATS, marker, training_symbol
@@ -47,8 +47,11 @@ class Exchange:
         return min(self.before.strength, self.after.strength)
 
 
-def exchange(server: Radio, agent: Radio, signals: Signals, clock: int) -> Exchange:
+def exchanges(server: Radio, agent: Radio, signals: Signals, clock: int, count: int) -> list[Exchange]:
     """Return what the two hear of each other, the agent's counter ahead of the server's by `clock`.
+
+    All markers are handed over beforehand: were each exchange to wait for lead time and handing over, the phase of the
+    ratio could not be followed from one to the next.
 
     Raises:
         CalibrationError: one of them is at full scale.
@@ -56,10 +59,18 @@ def exchange(server: Radio, agent: Radio, signals: Signals, clock: int) -> Excha
     """
     wave = (signals.amplitude * marker(signals.numerology)).astype(np.complex64)
     step = wave.size + 2 * MARGIN
-    at = max(server.now() + server.lead_time, agent.now() + agent.lead_time - clock) + MARGIN
-    server.transmit(wave, at)
-    agent.transmit(wave, at + step + clock)
-    server.transmit(wave, at + 2 * step)
+    at = max(server.now() + server.lead_time, agent.now() + agent.lead_time - clock) + queueing(server)
+    starts = [at + number * 3 * step for number in range(count)]
+    for start in starts:
+        server.transmit(wave, start)
+        agent.transmit(wave, start + step + clock)
+        server.transmit(wave, start + 2 * step)
+    return [_exchange(server, agent, signals, clock, (start, step)) for start in starts]
+
+
+def _exchange(server: Radio, agent: Radio, signals: Signals, clock: int, place: tuple[int, int]) -> Exchange:
+    """Return what is heard of one exchange, from the first marker's index and the samples from one to the next."""
+    at, step = place
     before = _hear(agent, at + clock, signals)
     up = _hear(server, at + step, signals)
     return Exchange(at, step, before, up, _hear(agent, at + 2 * step + clock, signals))

@@ -14,11 +14,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from calibration.measurement import NORMAL_95
 from dsp.channel_estimation import strongest_delay
 from dsp.ofdm import Numerology, delay_ramp
 
 STEPS = 8  # of Gauss and Newton; three do
-NORMAL_95 = 1.96
+
 LEAST_NOISE = 1e-20  # of the signal: variances are divided by
 
 

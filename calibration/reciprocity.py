@@ -14,10 +14,10 @@ import numpy as np
 from scipy.stats import chi2
 
 from calibration.exchange import Signals, meet
-from calibration.measurement import CalibrationError, Measurement, NotApplicable, Quantity, Verdict
+from calibration.measurement import NORMAL_95, CalibrationError, Measurement, NotApplicable, Quantity, Verdict
 from calibration.ratio import PER_NEPER
-from calibration.ratio_exchange import FALSE_ALARM, SIGNIFICANT, audible, exchange, still, turn_of
-from calibration.ratio_fit import NORMAL_95, Fit, Turning, fit, turning
+from calibration.ratio_exchange import FALSE_ALARM, SIGNIFICANT, audible, exchanges, still, turn_of
+from calibration.ratio_fit import Fit, Turning, fit, turning
 from radio.base import Radio
 
 EXCHANGES = 16
@@ -39,12 +39,12 @@ def measure(server: Radio, agent: Radio, signals: Signals) -> Measurement:
         RadioError: a radio failed.
     """
     clock = _meet(server, agent, signals)
-    found = audible([exchange(server, agent, signals, clock) for _ in range(EXCHANGES)], server, agent, signals)
+    found = audible(exchanges(server, agent, signals, clock, EXCHANGES), server, agent, signals)
     turned = turn_of(found)
-    exchanges = still(found, turned, signals, agent)
+    chosen = still(found, turned, signals, agent)
     rate = -2 * turned / (2 * found[0].step) * signals.sample_rate
-    _check_turning(turning(exchanges, rate, signals.numerology), server, agent)
-    result = fit(exchanges, signals.numerology)
+    _check_turning(turning(chosen, rate, signals.numerology), server, agent)
+    result = fit(chosen, signals.numerology)
     quantities = _quantities(result, clock)
     curves = {
         "subcarrier_hz": signals.numerology.subcarriers * signals.sample_rate / signals.numerology.n_fft,
@@ -93,7 +93,7 @@ def _check_turning(found: Turning, server: Radio, agent: Radio) -> None:
     if abs(cfo) > max(SIGNIFICANT * std, LEAST_TURN):
         raise _no_common_clock(f"differ by {cfo:.4g} ± {2 * std:.2g} Hz", server, agent)
     if found.excess > chi2.isf(FALSE_ALARM, found.freedom) / found.freedom and found.scatter > MOST_SCATTER:
-        scatter = f"wander: the ratio's phase scatters by {np.rad2deg(found.scatter):.1f} degrees rms"
+        scatter = f"wander: the ratio's phase scatters by {np.rad2deg(found.scatter):.1f}° rms"
         raise _no_common_clock(scatter, server, agent)
 
 
@@ -112,7 +112,7 @@ def _quantities(result: Fit, clock: int) -> dict[str, Quantity]:
     return {
         "gain_db": Quantity(PER_NEPER * result.log_gain, PER_NEPER * float(errors[0]), "dB"),
         "phase_deg": Quantity(
-            float(np.rad2deg((result.phase + np.pi) % (2 * np.pi) - np.pi)), float(np.rad2deg(errors[1])), "deg"
+            float(np.rad2deg((result.phase + np.pi) % (2 * np.pi) - np.pi)), float(np.rad2deg(errors[1])), "°"
         ),
         "delay_samples": Quantity(result.delay, float(errors[2]), "samples"),
         "clock_samples": Quantity(float(clock), 0.0, "samples"),
@@ -126,7 +126,7 @@ def _verdict(quantities: dict[str, Quantity], agent: Radio) -> Verdict:
         return Verdict()
     return Verdict(
         "too noisy",
-        f"the ratio of radio {agent.serial} is known to ± {gain:.2g} dB and ± {phase:.2g} degrees, wanted are "
-        f"{MOST_GAIN_ERROR} dB and {MOST_PHASE_ERROR:g} degree; raise the levels (airmeta calibrate levels), or look "
+        f"the ratio of radio {agent.serial} is known to ± {gain:.2g} dB and ± {phase:.2g}°, wanted are "
+        f"{MOST_GAIN_ERROR} dB and {MOST_PHASE_ERROR:g}°; raise the levels (airmeta calibrate levels), or look "
         "for an interferer in the band",
     )

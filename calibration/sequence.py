@@ -2,8 +2,8 @@
 
 levels       first: all that follows is measured at the gains chosen here
 clock        then oscillators are trimmed, where they can be
+iq           at gains that stay; mixers are tuned aside for it, which begins a new session of many radios
 latency      where bursts are aimed from now on
-iq           at gains that stay
 channel      through radios that are corrected
 reciprocity  last: the ratio of two chains, corrections included
 """
@@ -22,7 +22,7 @@ from calibration.setting import take
 from calibration.station import Station
 from radio.base import Radio, RadioError
 
-KINDS = "levels", "clock", "latency", "iq", "channel", "reciprocity"
+KINDS = "levels", "clock", "iq", "latency", "channel", "reciprocity"
 
 
 @dataclass(frozen=True)

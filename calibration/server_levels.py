@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from calibration.downlink_plan import unheard
 from calibration.level_bench import PEAK_DB, LevelBench
 from calibration.measurement import Measurement, Quantity, Verdict
 from calibration.spectrum import SURE
@@ -10,25 +11,30 @@ HEADROOM_DB = 6.0
 SAME_DB = 1.0
 
 
-def server_levels(kept: list[Measurement], bench: LevelBench, target_db: float) -> Measurement:
-    """Return the levels of the server: noise and full scale as the agents' sweeps saw them, and the gain to be set.
+def server_levels(kept: dict[int, Measurement], bench: LevelBench, target_db: float, attenuation: float) -> Measurement:
+    """Return the levels of the server: noise and full scale as the agents' sweeps saw them, and what is to be set.
 
     Args:
-        kept: measurements of the agents that will send together.
+        kept: measurements of the agents that will send together, by agent.
         bench: the radios.
         target_db: |H|² of all of them, at the gain of the measurement.
+        attenuation: of its own beacon, in dB.
     """
-    present = kept[0].quantities["at_rx_gain_db"].value
+    agents = list(kept.values())
+    present = agents[0].quantities["at_rx_gain_db"].value
     peak = bench.payload_dbfs + target_db + 10 * np.log10(len(kept)) + PEAK_DB
-    slopes = _seen(kept, "rx_gain_slope")
+    slopes = _seen(agents, "rx_gain_slope")
     slope = _mean(slopes).value if slopes else 1.0
     wanted = present + (-HEADROOM_DB - peak) / slope
     gain = bench.server_limits.rx_gain_db.nearest(wanted)
-    quantities = {"rx_gain_db": Quantity(gain, 0.0, "dB"), "at_rx_gain_db": Quantity(present, 0.0, "dB")}
+    settings = {"tx_attenuation_db": attenuation, "rx_gain_db": gain, "at_rx_gain_db": present}
+    quantities = {name: Quantity(value, 0.0, "dB") for name, value in settings.items()}
     for name in ("noise_floor_dbfs", "full_scale_dbm"):
-        if seen := _seen(kept, name):
+        if seen := _seen(agents, name):
             quantities[name] = _mean(seen)
-    return Measurement("levels", bench.server, None, quantities, _verdict(kept, wanted, gain))
+    reason = unheard(kept, attenuation)
+    verdict = Verdict("too strong", reason) if reason else _verdict(agents, wanted, gain)
+    return Measurement("levels", bench.server, None, quantities, verdict)
 
 
 def _seen(kept: list[Measurement], name: str) -> list[Quantity]:

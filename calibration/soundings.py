@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from calibration.exchange import MARGIN, Meeting, Signals, check_scale, meet, receive
+from calibration.exchange import MARGIN, Meeting, Signals, check_scale, meet, receive, soonest
 from calibration.measurement import CalibrationError
 from dsp.frame import SOUNDING_REPEATS, slot_prefix, sounding, training_symbol
 from dsp.metrics import alignment
@@ -29,7 +29,6 @@ MOST, LEAST = 64, 16  # soundings of a train
 GAPS = np.arange(8.0) ** 2  # how the spacings of a train differ, again after eight
 CLOSEST = 1.2  # lengths of a sounding, from one to the next
 SILENCE = 4096  # samples ahead of the first one, from which the receiver's offset is taken
-QUEUEING = 16_384  # samples, for handing over all of them, silence included
 FARTHEST = 3.0  # standard deviations of its jitter by which a sounding may be early or late
 HEARD = 1.5  # of R·mean|Y|²/σ², which noise alone makes 1 within 0.2
 TONE = 4.0  # times the median noise of all subcarriers: eight standard errors and more
@@ -75,10 +74,9 @@ def sound(server: Radio, agent: Radio, signals: Signals, seconds: float) -> Trai
         ValueError: the time is too short.
     """
     offsets = schedule(sounding(signals.numerology).size, round(seconds * signals.sample_rate))
-    meeting = meet(agent, server, signals)
-    soonest = max(agent.now() + agent.lead_time, math.ceil(meeting.sent_at(server.now() + MARGIN)))
-    start = soonest + MARGIN + QUEUEING
     wave = (signals.amplitude * sounding(signals.numerology)).astype(np.complex64)
+    meeting = meet(agent, server, signals)
+    start = soonest(agent, server, meeting) + SILENCE
     for offset in offsets.tolist():
         agent.transmit(wave, start + offset)
     # the gap behind the beacon is silent: a constant that is heard there is the receiver's own

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
-from calibration.exchange import FULL_SCALE, MOST_CLIPPED, Signals, receive
+from calibration.exchange import Signals, check_scale, receive
 from calibration.measurement import CalibrationError, Quantity
 from dsp.metrics import db
 from radio.base import Radio
@@ -70,7 +70,7 @@ def listen(hearer: Radio, signals: Signals) -> Silence:
     """
     n = signals.numerology.n_fft
     heard = receive(hearer, SEGMENTS * n, hearer.now())
-    _check_scale(heard.data, heard.clipped, hearer)
+    check_scale(heard.data, heard.clipped, hearer)
     samples = heard.data.astype(np.complex128)
     offset = complex(samples.mean())
     spectrum = _periodogram((samples - offset).reshape(SEGMENTS, n))
@@ -133,14 +133,3 @@ def _strongest(spectrum: np.ndarray, noise_var: float, error: float, signals: Si
     return Interferer(
         number * signals.sample_rate / n, float(db(spectrum[place] / noise_var)), float(db(excess * 1.5 / n))
     )
-
-
-def _check_scale(data: np.ndarray, clipped: int, hearer: Radio) -> None:
-    beyond = int((np.maximum(np.abs(data.real), np.abs(data.imag)) >= FULL_SCALE).sum())
-    share = max(clipped, beyond) / data.size
-    if share > MOST_CLIPPED:
-        raise CalibrationError(
-            f"radio {hearer.serial} is at full scale in {100 * share:.2g} % of its samples while nobody sends; lower "
-            f"its gain ({hearer.settings.rx_gain_db:g} dB), or choose another carrier",
-            "too strong",
-        )

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from calibration.exchange import CHUNK, MARGIN, Meeting, Signals, check_scale, meet, receive, send
+from calibration.exchange import CHUNK, Meeting, Signals, check_scale, meet, queueing, receive, send
 from calibration.measurement import CalibrationError
 from calibration.spectrum import Silence
 from dsp.frame import beacon
@@ -66,6 +66,19 @@ class Reading:
     peak: float
 
 
+@dataclass(frozen=True)
+class Burst:
+    """A beacon that was listened for.
+
+    Args:
+        is_clear: whether anything came that was 10 dB above noise, or strong anyway.
+        peak: largest envelope while it was listened for, noise included.
+    """
+
+    is_clear: bool
+    peak: float
+
+
 @contextmanager
 def kept(radio: Radio) -> Iterator[None]:
     """Put a radio's gain and attenuation back afterwards, whatever happens."""
@@ -103,7 +116,7 @@ def approach(agent: Radio, server: Radio, signals: Signals, silence: Silence) ->
     loud = replace(signals, amplitude=AMPLITUDE / float(np.abs(wave).max()))
     for attenuation in rising(limits, limits.high, limits.low, STEP_DB):
         agent.configure(Change(tx_attenuation_db=attenuation))
-        if attenuation > limits.low and not _is_clear(agent, server, loud, silence):
+        if attenuation > limits.low and not listen_for(agent, server, loud, silence).is_clear:
             continue
         try:
             return meet(agent, server, loud)
@@ -115,6 +128,36 @@ def approach(agent: Radio, server: Radio, signals: Signals, silence: Silence) ->
         f"radio {server.serial} does not hear {agent.serial}, attenuation {limits.low:g} dB; look at antennas, cables "
         "and carrier"
     )
+
+
+def listen_for(sender: Radio, hearer: Radio, signals: Signals, silence: Silence) -> Burst:
+    """Return what comes of a beacon within `search` samples of when it may leave.
+
+    Args:
+        sender: of the beacon.
+        hearer: who listens.
+        signals: what is sent.
+        silence: of the hearer, at its present gain.
+
+    Raises:
+        RadioError: a radio failed.
+    """
+    wave = (signals.amplitude * beacon(signals.numerology)).astype(np.complex64)
+    first = hearer.now()
+    soonest = sender.lead_time + queueing(sender)
+    sender.transmit(wave, sender.now() + soonest)
+    end = first + soonest + signals.search
+    is_clear, peak = False, 0.0
+    while first < end or is_clear:
+        data = receive(hearer, CHUNK, first).data
+        peak = max(peak, float(np.abs(data).max()))
+        if is_clear:  # the rest of a beacon may have come in the chunk after the one that made it clear
+            break
+        heard = np.abs(data - silence.offset) ** 2
+        power = float(heard.reshape(-1, SPAN).mean(1).max())
+        is_clear = power > CLEAR * silence.noise_var or power > max(LOUD, 2 * silence.noise_var)
+        first += CHUNK
+    return Burst(is_clear, peak)
 
 
 def gauge(link: Link, silence: Silence) -> Reading:
@@ -159,18 +202,3 @@ def _read(link: Link, silence: Silence, wave: np.ndarray) -> Reading:
     variance = (2 * max(power, 0.0) * noise + noise**2) / channel.size
     peak = AMPLITUDE * float(np.abs(channel).max()) + float(np.sqrt(silence.noise_var))
     return Reading(power, variance, peak)
-
-
-def _is_clear(agent: Radio, server: Radio, signals: Signals, silence: Silence) -> bool:
-    """Return whether a beacon comes within `search` samples that is 10 dB above noise, or strong anyway."""
-    wave = (signals.amplitude * beacon(signals.numerology)).astype(np.complex64)
-    first = server.now()
-    end = first + signals.search
-    agent.transmit(wave, agent.now() + agent.lead_time + MARGIN)
-    while first < end:
-        heard = np.abs(receive(server, CHUNK, first).data - silence.offset) ** 2
-        power = float(heard.reshape(-1, SPAN).mean(1).max())
-        if power > CLEAR * silence.noise_var or power > max(LOUD, 2 * silence.noise_var):
-            return True
-        first += CHUNK
-    return False

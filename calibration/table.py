@@ -4,6 +4,7 @@ A lookup never falls back: what was measured for other settings, too long ago, f
 refused with the reason, the closest entry, and the command that renews it.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -120,8 +121,9 @@ def stale(entry: Entry, now: datetime) -> str:
 
 
 def renewal(kind: str, radio: Subject) -> str:
-    """Return the command that measures something anew."""
-    return f"airmeta calibrate {kind} {radio.uri}"
+    """Return the command that measures something anew; levels are chosen for all radios together."""
+    uri = re.sub(r" --agent \d+$", "", radio.uri) if kind == "levels" else radio.uri
+    return f"airmeta calibrate {kind} {uri}"
 
 
 def named(kind: str, ends: Sequence[Subject]) -> str:

@@ -2,9 +2,17 @@
 
     Y[k] = H[k]·X[k]·e^{−j2πkτ/N} + n,    τ̂ = argmax_τ |Σ_k Y[k]·X*[k]·e^{j2πkτ/N}|²
 
-τ̂ is the ML delay of a flat channel, found from the phase slope over all subcarriers, and the strongest path of another.
-The Cramér-Rao bound of R repeats is Var τ̂ = σ²/(2R·P·Σ_k (2πk/N)²).
+τ̂ is the ML delay of a flat channel, found from the phase slope over all subcarriers, and the peak of all paths of
+another. The Cramér-Rao bound of R repeats is Var τ̂ = σ²/(2R·P·Σ_k (2πk/N)²).
+
+Paths closer than N/2K samples make one peak, which lies near none of them in particular. That there are several shows
+in what one path at the peak does not explain, and in how far the energy's delay lies from the peak's:
+
+    ρ = 1 − |Σ_k H[k]·e^{j2πkτ̂/N}|²/(2K·Σ_k |H[k]|²)
+    τ_e = −N/2π·∠Σ_k H[k+1]·H*[k]
 """
+
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import minimize_scalar
@@ -35,8 +43,26 @@ def path_delay(channel: np.ndarray, numerology: Numerology) -> float:
     return coarse + float(found.x)
 
 
-def sounding_delay(samples: np.ndarray, numerology: Numerology, spread: float) -> tuple[float, float] | None:
-    """Return by how many samples a sounding's strongest path comes late, and the standard deviation from noise.
+@dataclass(frozen=True)
+class Arrival:
+    """What a sounding says of when it came.
+
+    Args:
+        late: τ̂, by how many samples its peak comes late.
+        noise_std: standard deviation of that from noise, in samples.
+        unexplained: ρ, share of the energy that one path does not explain, less that of noise: 0 on average if there
+            is one path.
+        skew: τ_e − τ̂, in samples.
+    """
+
+    late: float
+    noise_std: float
+    unexplained: float
+    skew: float
+
+
+def sounding_delay(samples: np.ndarray, numerology: Numerology, spread: float) -> Arrival | None:
+    """Return when a sounding came; None where none was heard.
 
     The delay is that of the unsmoothed channel: a smoothed one is drawn towards the delays that it assumes.
 
@@ -44,9 +70,6 @@ def sounding_delay(samples: np.ndarray, numerology: Numerology, spread: float) -
         samples: a slot, from where its first prefix sample is expected on; up to half a prefix early or late.
         numerology: the grid's numbers.
         spread: delays of a channel that are allowed for, in samples.
-
-    Returns:
-        Both in samples; None where no sounding was heard.
     """
     seen = estimate(samples, numerology, spread)
     if seen.strength < LEAST_STRENGTH:
@@ -56,11 +79,31 @@ def sounding_delay(samples: np.ndarray, numerology: Numerology, spread: float) -
     turn = np.exp(-2j * np.pi * seen.frequency / numerology.sample_rate * time)
     still = (samples[first : first + SOUNDING_REPEATS * n] * turn).reshape(SOUNDING_REPEATS, n)
     mean, noise_var = average(from_bins(np.fft.fft(still, norm="ortho"), numerology))
-    slopes = float(np.sum((2 * np.pi * numerology.subcarriers / n) ** 2))
-    power = float(np.mean(np.abs(mean) ** 2)) - noise_var / SOUNDING_REPEATS
-    std = np.sqrt(noise_var / (2 * SOUNDING_REPEATS * power * slopes))
-    late = path_delay(mean * np.conj(training_symbol(numerology)), numerology)
-    return late - numerology.window_lead, float(std)
+    channel, error_var = mean * np.conj(training_symbol(numerology)), noise_var / SOUNDING_REPEATS
+    power = float(np.mean(np.abs(channel) ** 2)) - error_var
+    late = path_delay(channel, numerology)
+    unexplained, skew = _shape(channel, late, numerology)
+    # the peak takes the noise of its gain, and half as much because it is sought: three real numbers of 4K
+    unexplained = (unexplained - error_var * (1 - 1.5 / mean.size)) / power
+    std = np.sqrt(error_var / (2 * power * mean.size)) / band_rms(numerology)
+    return Arrival(late - numerology.window_lead, float(std), unexplained, skew)
+
+
+def band_rms(numerology: Numerology) -> float:
+    """Return B = √mean (2πk/N)², in radians a sample.
+
+    A weak path, a times a strong one, in quadrature to it and d samples away leaves ρ = (a·d·B)².
+    """
+    return float(np.sqrt(np.mean((2 * np.pi * numerology.subcarriers / numerology.n_fft) ** 2)))
+
+
+def _shape(channel: np.ndarray, late: float, numerology: Numerology) -> tuple[float, float]:
+    """Return the power that one path at a delay does not explain, and by how much the energy comes later than it."""
+    still = channel * np.conj(delay_ramp(numerology, late))
+    rest = float(np.mean(np.abs(still) ** 2) - np.abs(np.mean(still)) ** 2)
+    beside = np.diff(numerology.subcarriers) == 1  # the carrier between two of them is unused
+    turned = np.sum((still[1:] * np.conj(still[:-1]))[beside])
+    return rest, -float(np.angle(turned)) * numerology.n_fft / (2 * np.pi)
 
 
 def aimed(wave: np.ndarray, meeting: Meeting, cfo: float, at: int, sample_rate: float) -> tuple[np.ndarray, int]:

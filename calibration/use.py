@@ -6,6 +6,7 @@ An entry is looked up for a radio as it is at that moment, so gains and trim are
 for them. What is missing or no longer holds is refused with the command that renews it, never skipped.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,11 +15,13 @@ from calibration.corrected import CorrectedRadio
 from calibration.entry import Entry, Subject
 from calibration.iq import imbalances
 from calibration.iq_correction import Imbalance
+from calibration.level_plan import TARGET
 from calibration.ratio import Ratio
 from calibration.setting import take
 from calibration.station import Station
 from calibration.table import Refused, Table, look_up, renewal
 from radio.base import Radio
+from radio.settings import Change
 
 ORDER = "levels", "clock", "latency", "iq"
 SERVER_HAS = "levels", "iq"
@@ -52,10 +55,11 @@ def make_ready(
         Refused: an entry is missing, or does not hold for these radios as they are.
         SettingError: the radio refused a value.
     """
+    if "levels" in kinds and station is not server:
+        levels = look_up(table, "levels", station.subject, server.subject, now)
+        if dropped := _dropped(levels, look_up(table, "levels", server.subject, None, now)):
+            return Ready(station.radio, (levels,), None, dropped)
     set_by = prepare(station, server, table, kinds, now)
-    dropped = "; ".join(one.verdict.reason for one in set_by if _drops(one))
-    if dropped:
-        return Ready(station.radio, tuple(set_by), None, dropped)
     radio, corrected_by = correct(station, server, table, kinds, now)
     used = [*set_by, *corrected_by]
     if not with_ratio or station is server:
@@ -64,9 +68,24 @@ def make_ready(
     return Ready(radio, (*used, found), Ratio.of(found.quantities), "")
 
 
-def _drops(entry: Entry) -> bool:
-    """Return whether levels of an agent say that it is to be left out."""
-    return entry.kind == "levels" and entry.partner is not None and "tx_attenuation_db" not in entry.quantities
+def _dropped(levels: Entry, of_server: Entry) -> str:
+    """Return why an agent is to be left out; "" if it is not."""
+    if "tx_attenuation_db" not in levels.quantities:
+        return levels.verdict.reason
+    plans = [entry.quantities.get(TARGET) for entry in (levels, of_server)]
+    if plans[0] == plans[1]:
+        return ""
+    return f"its levels are of an earlier plan than the server's; {renewal('levels', levels.radio)}"
+
+
+def track(station: Station, table: Table) -> None:
+    """Set quadrature tracking as it was when the imbalance of a radio was last measured, where the radio has it."""
+    if not station.radio.limits.has_tracking:
+        return
+    known = [entry for entry in table.entries if entry.kind == "iq" and entry.radio.serial == station.radio.serial]
+    if known:
+        last = max(known, key=lambda entry: entry.time)
+        station.radio.configure(Change(quadrature_tracking=last.radio.settings.quadrature_tracking))
 
 
 def prepare(station: Station, server: Station, table: Table, kinds: Sequence[str], now: datetime) -> list[Entry]:
@@ -84,9 +103,11 @@ def prepare(station: Station, server: Station, table: Table, kinds: Sequence[str
         SettingError: the radio refused a value.
     """
     used = []
+    if "iq" in kinds:
+        track(station, table)
     for kind in SETTING:
         if kind in kinds and (station is not server or kind in SERVER_HAS):
-            entry = look_up(table, kind, station.subject, _partner(kind, station, server), now)
+            entry = look_up(table, kind, station.subject, partner_of(kind, station, server), now)
             take(station.radio, entry.quantities)
             used.append(entry)
     return used
@@ -101,19 +122,21 @@ def correct(
         Refused: as in `prepare`.
     """
     radio, used = station.radio, []
-    latency, sent, heard = 0, Imbalance(0.0, 0.0, 0j), Imbalance(0.0, 0.0, 0j)
+    latency, residual, sent, heard = 0, radio.timing_uncertainty, Imbalance(), Imbalance()
     if "latency" in kinds and station is not server:
         entry = look_up(table, "latency", station.subject, server.subject, now)
-        latency = round(entry.quantities["delay_samples"].value)
+        delay = entry.quantities["delay_samples"]
+        latency, residual = round(delay.value), math.ceil(0.5 + delay.uncertainty)
         used.append(entry)
+    elif "latency" in kinds:  # agents' delays at the server hold its own
+        residual = RESIDUAL
     if "iq" in kinds:
         entry = look_up(table, "iq", station.subject, None, now)
         sent, heard = imbalances(entry.quantities)
         used.append(entry)
     if not used:
         return radio, used
-    uncertainty = RESIDUAL if latency or "latency" in kinds else radio.timing_uncertainty
-    return CorrectedRadio(radio, latency, sent, heard, uncertainty), used
+    return CorrectedRadio(radio, latency, sent, heard, residual), used
 
 
 def ratio(station: Station, server: Station, table: Table, kinds: Sequence[str], now: datetime) -> Entry:
@@ -133,7 +156,7 @@ def ratio(station: Station, server: Station, table: Table, kinds: Sequence[str],
     again = renewal("reciprocity", station.subject)
     for kind, one in [*((kind, station) for kind in ORDER), *((kind, server) for kind in SERVER_HAS)]:
         try:
-            other = look_up(table, kind, one.subject, _partner(kind, one, server), now)
+            other = look_up(table, kind, one.subject, partner_of(kind, one, server), now)
         except Refused:
             continue
         if kind in kinds and other.time > entry.time:
@@ -149,5 +172,6 @@ def ratio(station: Station, server: Station, table: Table, kinds: Sequence[str],
     return entry
 
 
-def _partner(kind: str, station: Station, server: Station) -> Subject | None:
+def partner_of(kind: str, station: Station, server: Station) -> Subject | None:
+    """Return the other end of a measurement; None for what is about one radio."""
     return None if station is server or kind == "iq" else server.subject

@@ -43,6 +43,15 @@ class Used:
         """Short hash of the entries, for the history."""
         return digest(self.entries)[:16]
 
+    @property
+    def doubtful(self) -> list[str]:
+        """What is used although its verdict is not good, one line each."""
+        return [
+            f"{entry.kind} of {entry.radio.serial} is {entry.verdict.word}: {entry.verdict.reason}"
+            for entry in self.entries
+            if entry.verdict.word != "good"
+        ]
+
 
 def calibrated(
     bench: Bench, agents: int, config: Calibration, now: datetime, with_ratios: bool = False
@@ -78,6 +87,30 @@ def calibrated(
     entries = tuple(entry for one in ready for entry in one.entries)
     ratios = {agent: one.ratio for agent, one in enumerate(others) if one.ratio is not None}
     return replace(bench, server=own.radio, radio_of=partial(_radio_of, others)), Used(entries, ratios)
+
+
+def check_lead(bench: Bench, agents: int, slack: int, sample_rate: float) -> None:
+    """Check that agents whose bursts have to leave early can still answer a beacon.
+
+    Args:
+        bench: calibrated.
+        agents: how many there are.
+        slack: samples from the beacon's end, heard, to the first sounding.
+        sample_rate: in Hz.
+
+    Raises:
+        TableError: the delay of one is too long.
+    """
+    for agent in range(agents):
+        try:
+            lead = bench.radio_of(agent).lead_time
+        except Dropped:
+            continue
+        if lead > slack:
+            raise TableError(
+                f"agent {agent} has to hand over its bursts {lead} samples early, because they leave late, and has "
+                f"{slack} after a beacon; raise waveform.response_s by {(lead - slack) / sample_rate:.2g} or more"
+            )
 
 
 def _stations(bench: Bench, agents: int, table: Table) -> list[Station]:

@@ -226,6 +226,7 @@ def digest(config: Config) -> str:
     """Return the hash of everything that shapes a result: the data folder and the checkpoint interval do not."""
     content = config.model_dump(mode="json")
     content.pop("data_root")
+    content["calibration"].pop("table")  # a place; what was found there is in the history
     content["run"].pop("checkpoint_every")
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 

@@ -1,7 +1,7 @@
 """A run: rounds from a configuration to a folder that holds everything about it.
 
     config.toml  manifest.json  history.jsonl  timing.jsonl  checkpoint.safetensors  residuals/  samples.npz
-    waveform.npz  calibration.json
+    waveform.npz  calibration-DIGEST.json
 
 The history is a function of the configuration: the same bytes whether a run goes through or is killed and resumed.
 """
@@ -23,6 +23,7 @@ from calibration.table import Table
 from calibration.table_file import render
 from fl import checkpoint
 from fl import config as configuration
+from fl.calibrated import Used
 from fl.checkpoint import Checkpoint
 from fl.config import Config, ConfigError
 from fl.history import History
@@ -69,10 +70,9 @@ class RunFolder:
         """Wall clock of each round."""
         return self.path / "timing.jsonl"
 
-    @property
-    def calibration(self) -> Path:
-        """The entries of a calibration table that it used."""
-        return self.path / "calibration.json"
+    def calibration(self, digest: str) -> Path:
+        """The entries of a calibration table that rounds with this digest used."""
+        return self.path / f"calibration-{digest}.json"
 
     @property
     def samples(self) -> Path:
@@ -179,8 +179,7 @@ def _start(
             raise RunError(f"{folder.path}: not empty and not a run; choose another folder with --out")
         folder.path.mkdir(parents=True, exist_ok=True)
         write_text(folder.path / "manifest.json", json.dumps(manifest(parts), indent=2) + "\n")
-        if parts.calibration is not None:
-            write_text(folder.calibration, render(Table(parts.calibration.entries)))
+        _keep_calibration(parts, folder)
         write_text(folder.config, configuration.dump(config))
         return ServerState.start(parts.first_theta()), 0
     if not resume:
@@ -189,6 +188,7 @@ def _start(
     if configuration.digest(config) != configuration.digest(theirs):
         other = f"{folder.path}: holds a run of another configuration; resume it with its own config.toml"
         raise ConfigError([other, *configuration.differences(config, theirs)])
+    _keep_calibration(parts, folder)
     if not checkpoint.exists(folder.path):
         history.rewind(0, 0)
         residuals.restore(0)
@@ -198,6 +198,12 @@ def _start(
     residuals.restore(saved.rounds)
     parts.uplink.restore(saved.uplink)
     return saved.state, saved.rounds
+
+
+def _keep_calibration(parts: Parts, folder: RunFolder) -> None:
+    """Copy what is used of the table: radios that were restarted go on with another calibration than before."""
+    if parts.calibration is not None:
+        write_text(folder.calibration(parts.calibration.digest), render(Table(parts.calibration.entries)))
 
 
 def _evaluate(parts: Parts, state: ServerState, last: bool) -> tuple[dict[str, Any], Sample]:
@@ -244,9 +250,13 @@ def manifest(parts: Parts) -> dict[str, Any]:
         "git": _git_hash(),
         "machine": {"system": platform.platform(), "processor": platform.machine(), "threads": config.run.threads},
         "config_hash": configuration.digest(config),
-        "calibration": None if used is None else {"table": str(config.calibration.table), "digest": used.digest},
+        "calibration": None if used is None else _calibration(used, config),
         "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
+
+
+def _calibration(used: Used, config: Config) -> dict[str, Any]:
+    return {"table": str(config.calibration.table), "digest": used.digest, "doubtful": used.doubtful}
 
 
 def _version(name: str) -> str | None:

@@ -113,7 +113,7 @@ def loopback(config: Loopback, sample_rate: float, level: float, snr: float, red
 
     def radio(unit: int) -> LoopbackRadio:
         uncertain = math.ceil(config.timing_offset)
-        return LoopbackRadio(air, unit, uncertain, _serial(config, unit, hardware), f"start {config.restarts}")
+        return LoopbackRadio(air, unit, uncertain, _serial(config, unit, hardware), _session(config))
 
     return Bench(config.carrier_hz, radio(SERVER), cache(lambda agent: radio(agent + 1)), air)
 
@@ -123,6 +123,13 @@ def _serial(config: Loopback, unit: int, hardware: int) -> str:
     faults = config.model_dump(include=set(FAULTS))
     digest = hashlib.sha256(repr((hardware, unit, sorted(faults.items()))).encode()).hexdigest()
     return f"loopback-{unit}-{digest[:8]}"
+
+
+def _session(config: Loopback) -> str:
+    """Return a name that is another one as soon as anything is that a start of the streams decides."""
+    started = config.model_dump(include={"timing_offset", "latency", "mixer_phases"})
+    digest = hashlib.sha256(repr(sorted(started.items())).encode()).hexdigest()
+    return f"start {config.restarts}, {digest[:4]}"
 
 
 def _unit(config: Loopback, unit: int, noise_var: float, hardware: int) -> Unit:

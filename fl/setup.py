@@ -10,7 +10,7 @@ import torch
 from dsp.metrics import from_db
 from dsp.sparsify import count
 from fl.algorithms.meta import MetaLearner
-from fl.calibrated import Used, calibrated
+from fl.calibrated import Used, calibrated, check_lead
 from fl.config import Config, ConfigError, check, dump
 from fl.data.base import Dataset, load
 from fl.data.episodes import Pool
@@ -27,6 +27,7 @@ from fl.uplink.codec import Codec
 from fl.uplink.grant import PowerControl
 from fl.uplink.ideal import IdealUplink
 from fl.uplink.symbol import SymbolUplink
+from fl.uplink.waveform.agent import LISTENING
 from fl.uplink.waveform.downlink import downlink
 from fl.uplink.waveform.link import WaveformUplink
 from fl.uplink.waveform.recording import Recorder
@@ -189,6 +190,8 @@ def _stations(config: Config) -> tuple[Stations, Used | None]:
     about, bench = open_radios(config)
     ratios = config.waveform.channel_from == "downlink"
     bench, used = calibrated(bench, config.agents.count, config.calibration, datetime.now(UTC), ratios)
+    if used is not None:
+        check_lead(bench, config.agents.count, about.response - LISTENING, about.sample_rate)
     return Stations(about, bench.server, bench.radio_of), used
 
 

@@ -59,7 +59,13 @@ def _calibration(config: "Config") -> Iterator[Conflict]:
         yield (
             ("calibration.use", "radio.loopback.redraw"),
             "calibration.use: levels that were chosen for one channel do not fit channels drawn anew every round; set "
-            "radio.loopback.redraw = false, or leave levels out of calibration.use",
+            "radio.loopback.redraw = false, or leave levels and iq out of calibration.use",
+        )
+    if config.calibration.uses("iq") and not config.calibration.uses("levels"):
+        yield (
+            ("calibration.use",),
+            "calibration.use: imbalance is measured at the gains that levels chose, so iq needs levels; add levels, or "
+            "leave iq out",
         )
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import click
 
-from tools.calibrate.table import table_option
 from tools.options import cache_option, json_option, readable_errors, set_option
 
 
@@ -27,11 +26,20 @@ class Finding:
 @click.argument("config", required=False, type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--radio", "uris", multiple=True, metavar="URI", help="Check these radios and their calibration.")
 @set_option
-@table_option
+@click.option(
+    "--table",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Calibration table; default: calibration.table of CONFIG, else this user's.",
+)
 @json_option
 @cache_option
 def command(
-    config: Path | None, uris: tuple[str, ...], overrides: tuple[str, ...], table: Path, as_json: bool, cache: Path
+    config: Path | None,
+    uris: tuple[str, ...],
+    overrides: tuple[str, ...],
+    table: Path | None,
+    as_json: bool,
+    cache: Path,
 ) -> None:
     """Check Python, packages, the data cache, and the link at zero noise; with radios, these and their calibration.
 

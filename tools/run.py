@@ -121,7 +121,15 @@ def _conclude(folder: Path, as_json: bool) -> None:
         f"Without fine-tuning:            {100 * before:.1f} % [{100 * before_low:.1f}, {100 * before_high:.1f}]"
     )
     click.echo(f"Report: {report}")
+    _doubt(folder)
     _warn(history)
+
+
+def _doubt(folder: Path) -> None:
+    """Say on stderr which calibrations were used although their verdict is not good."""
+    used = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["calibration"]
+    for line in [] if used is None else used["doubtful"]:
+        click.echo(f"calibration: {line}", err=True)
 
 
 def _warn(history: list[dict[str, Any]]) -> None:

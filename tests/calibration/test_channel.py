@@ -6,13 +6,14 @@ and both are taken out with the values that fit best.
 """
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from calibration import channel, delays
 from calibration.coherence import Modes, correlate
-from calibration.doppler import HALVED, doppler
+from calibration.doppler import HALVED, WIDER, doppler
 from calibration.exchange import CHUNK
 from calibration.measurement import CalibrationError
 from calibration.response import move, respond
@@ -20,7 +21,7 @@ from calibration.soundings import LEAST, MOST, schedule, sound
 from dsp.frame import sounding
 from dsp.metrics import nmse_db
 from dsp.ofdm import Numerology, delay_ramp
-from tests.calibration.conftest import covered
+from tests.calibration.conftest import covered, never_short
 
 GRID = Numerology()
 EXPONENTIAL = {"profile": "exponential", "delay_spread_s": 1e-6, "offset_ppm": 10.0, "latency": 60.0}
@@ -119,6 +120,33 @@ def test_the_interval_of_doppler_holds_it_as_often_as_it_says(plant, faults, lar
     assert covered((low + high) / 2 - largest, (high - low) / 2, len(outcomes))
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("faults", [{"profile": "tdl_a"}, {"profile": "exponential", "delay_spread_s": 1e-6}])
+def test_with_a_line_of_sight_and_other_taps_the_interval_is_not_short(plant, faults):
+    """Widened for the worst of such channels: wider than 95 % where the line is all there is."""
+    errors, doubts = [], []
+    for seed in range(100):
+        bench = plant(seed, 20.0, fading=True, doppler_hz=10.0, k_factor_db=6.0, offset_ppm=10.0, **faults)
+        found = move(sound(bench.server, bench.agent(), bench.signals, 0.5), GRID).doppler
+        if found is not None:
+            errors.append((found.low + found.high) / 2 - 10.0)
+            doubts.append((found.high - found.low) / 2)
+    assert len(errors) >= 90
+    assert never_short(np.array(errors), np.array(doubts), len(errors))
+
+
+def test_a_line_of_sight_beside_other_taps_widens_the_interval(plant, monkeypatch):
+    bench = plant(5, 20.0, profile="tdl_a", fading=True, doppler_hz=10.0, k_factor_db=6.0, offset_ppm=10.0)
+    train = sound(bench.server, bench.agent(), bench.signals, 0.5)
+    wide = move(train, GRID).doppler
+    monkeypatch.setattr("calibration.doppler.WIDER", 1.0)
+    narrow = move(train, GRID).doppler
+    assert wide.median == narrow.median
+    for name in ("low", "high"):
+        widths = [np.log(getattr(each, name) / each.median) for each in (wide, narrow)]
+        assert widths[0] == pytest.approx(WIDER * widths[1])
+
+
 def test_a_moving_channel_is_measured_in_hertz(plant):
     held = []
     for seed in range(3):
@@ -131,6 +159,24 @@ def test_a_moving_channel_is_measured_in_hertz(plant):
         assert found.verdict.word == "unstable"
         assert "turnaround" in found.verdict.reason
     assert sum(held) >= 2  # of three at 95 %: fewer with a probability of 0.7 %
+
+
+def test_a_round_is_as_long_as_its_signals_say(plant):
+    """At 5 Hz a channel stays alike for 6.4 ms: less than a round of 50 ms, more than one of 1 ms, interval and all."""
+    bench = plant(4, 20.0, profile="exponential", delay_spread_s=1e-6, doppler_hz=5.0, offset_ppm=10.0)
+    short = replace(bench.signals, round_span_s=1e-3, turnaround_s=4e-4)
+    for signals, word in ((bench.signals, "unstable"), (short, "good")):
+        found = channel.measure(bench.server, bench.agent(), signals)
+        assert found.verdict.word == word
+        assert ("turnaround_s" in found.verdict.reason) == (word == "unstable")
+
+
+def test_what_of_a_round_is_payload_is_left_to_it_by_the_advice(plant):
+    signals = replace(plant().signals, round_span_s=0.08, turnaround_s=0.05)
+    present = channel._present(signals)
+    assert (present.turnaround_s, present.payload_s) == (0.05, pytest.approx(0.03))
+    present = channel._present(replace(signals, round_span_s=0.02))
+    assert (present.turnaround_s, present.payload_s) == (0.02, 0.0)
 
 
 def test_timing_that_jitters_does_not_look_like_movement(plant):

@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
 
-from calibration.exchange import check_scale, meet, receive, send
+from calibration.exchange import MARGIN, check_scale, meet, queueing, receive, send
 from calibration.measurement import CalibrationError
 from calibration.timing import path_delay
 from dsp.frame import marker
 from dsp.sync import measure_marker
-from radio.base import OverrunError, Samples
+from radio.base import LateError, OverrunError, Samples
 from radio.settings import Change
 
 
@@ -136,3 +136,42 @@ def test_lost_samples_are_an_overrun(plant):
 
     with pytest.raises(OverrunError, match="lost 7 of 100 samples"):
         receive(Leaky(), 100, 0)
+
+
+class Slow:
+    """A radio that must be told long before, and whose owner loses time between now() and transmit()."""
+
+    def __init__(self, radio, lead=0, lost=0):
+        self.radio, self.lead_time, self.lost = radio, radio.lead_time + lead, lost
+
+    def __getattr__(self, name):
+        return getattr(self.radio, name)
+
+    def transmit(self, samples, at):
+        self.radio.receive(1, self.radio.now() + self.lost)
+        if at < self.radio.now() + self.lead_time:
+            raise LateError("too late")
+        self.radio.transmit(samples, at)
+
+
+@pytest.mark.parametrize("lead", [80_000, 200_000])
+def test_a_beacon_is_waited_for_from_when_it_can_come(plant, lead):
+    """A search of 80,000 samples lasts as long as a lead time of 80,000: it must begin behind it."""
+    planted = plant(offset_ppm=20.0)
+    slow = Slow(planted.agent(), lead)
+    meeting = meet(slow, planted.server, planted.signals)
+    assert meeting.sender >= lead
+    heard = send(slow, planted.server, np.full(100, 0.1), meeting)
+    assert heard.sent >= meeting.sender + lead
+
+
+def test_a_burst_may_take_its_time_from_now_to_being_handed_over(plant):
+    """4 ms of the 5 that are kept for it, 16,000 samples at 4 MS/s, on either side."""
+    planted = plant(offset_ppm=20.0)
+    for sender, hearer in ((planted.agent(), planted.server), (planted.server, planted.agent())):
+        slow = Slow(sender, lost=16_000)
+        meeting = meet(slow, hearer, planted.signals)
+        send(slow, hearer, np.full(100, 0.1), meeting)
+        assert queueing(slow) == 20_000 + MARGIN
+        with pytest.raises(LateError):
+            meet(Slow(sender, lost=21_000), hearer, planted.signals)

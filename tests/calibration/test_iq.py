@@ -254,9 +254,41 @@ def test_no_signal_and_a_sender_that_leaves_are_refused(plant):
         iq.measure(Deaf(planted.agent(), 0), planted.server, planted.signals)
 
 
+@pytest.mark.parametrize("leaves", ["agent", "server"])
+def test_a_sender_that_leaves_before_its_check_payload_is_missed(plant, leaves):
+    """Bursts of each: a beacon, training and payload; again a beacon, and the check payload, which does not come."""
+    planted = plant(3, **PLANTED, **APART)
+    radios = {"server": planted.server, "agent": planted.agent()}
+    radios[leaves] = Deaf(radios[leaves], 3)
+    with pytest.raises(CalibrationError, match=r"the check payload was not heard: radio .* still sends") as refused:
+        iq.imbalances_of(radios["server"], radios["agent"], planted.signals)
+    assert refused.value.word == "too weak"
+
+
+def test_a_check_payload_that_is_worse_than_before_is_refused(plant):
+    """The level falls by 20 dB behind the training."""
+    planted = plant(3, **APART)
+
+    class Falls(Deaf):
+        def transmit(self, samples, at):
+            self.left -= 1
+            self.radio.transmit(samples * np.float32(1.0 if self.left > 0 else 0.1), at)
+
+    with pytest.raises(CalibrationError, match=r"not heard as well as before.* keep antennas, levels") as refused:
+        iq.imbalances_of(planted.server, Falls(planted.agent(), 4), planted.signals)
+    assert refused.value.word == "unstable"
+
+
 def test_a_channel_that_changes_is_called_unstable(plant):
-    """20 Hz of Doppler are 2.5 m/s at 2.4 GHz, a wave of the hand; with 100 Hz no fixed channel fits at all."""
+    """20 Hz of Doppler are 2.5 m/s at 2.4 GHz, a wave of the hand: a check payload may fall into a fade.
+
+    With 100 Hz the training shows it, or no fixed channel fits at all.
+    """
     planted = plant(1, profile="tdl_a", fading=True, doppler_hz=20.0, **APART)
+    with pytest.raises(CalibrationError, match="not heard as well as before") as refused:
+        iq.imbalances_of(planted.server, planted.agent(), planted.signals)
+    assert refused.value.word == "unstable"
+    planted = plant(3, profile="tdl_a", fading=True, doppler_hz=100.0, **APART)
     found, _ = iq.imbalances_of(planted.server, planted.agent(), planted.signals)
     assert found.verdict.word == "unstable"
     assert "keep antennas, people and settings still" in found.verdict.reason

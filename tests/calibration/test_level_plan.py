@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
+from calibration.downlink import WELL_DB
+from calibration.exchange import meet
 from calibration.level_bench import PEAK_DB, LevelBench, bench_of
 from calibration.level_plan import plan
 from calibration.levels import measure
@@ -23,7 +25,8 @@ def bench(agents, limits=LIMITS):
 def levels(gain, point=None, downlink=-20.0, **more):
     known = {
         "link_gain_db": gain, "compression_dbfs": point, "downlink_dbfs": downlink, "noise_floor_dbfs": -60.0,
-        "at_rx_gain_db": -15.0, "heard_at_rx_gain_db": 10.0,
+        "at_rx_gain_db": -15.0, "heard_at_rx_gain_db": 10.0, "heard_at_tx_attenuation_db": 12.0,
+        "downlink_snr_db": 20.0,
     } | more  # fmt: skip
     known = {name: value for name, value in known.items() if value is not None}
     return Measurement("levels", "agent", "server", {name: Quantity(one, 0.05, "dB") for name, one in known.items()})
@@ -35,6 +38,10 @@ def bench_of_gains(*gains, **more):
 
 def set_to(chosen, agent, name="tx_attenuation_db"):
     return chosen.agents[agent].quantities[name].value
+
+
+def kept(chosen):
+    return [agent for agent, found in chosen.agents.items() if "tx_attenuation_db" in found.quantities]
 
 
 def test_all_agents_arrive_alike_to_half_a_step():
@@ -63,17 +70,17 @@ def test_the_target_is_the_strongest_that_all_reach():
 
 def test_agents_far_below_the_median_are_dropped_and_told_why():
     chosen = plan(bench_of_gains(-10.0, -11.0, -12.0, -30.0), bench(range(4)))
-    assert chosen.kept == [0, 1, 2]
+    assert kept(chosen) == [0, 1, 2]
     assert chosen.target_db == pytest.approx(-12.0)
     verdict = chosen.agents[3].verdict
     assert verdict.word == "too weak"
     assert "18.5 dB below the median" in verdict.reason
-    assert plan(bench_of_gains(-10.0, -11.0, -12.0, -30.0), bench(range(4)), cutoff_db=20.0).kept == [0, 1, 2, 3]
+    assert kept(plan(bench_of_gains(-10.0, -11.0, -12.0, -30.0), bench(range(4)), cutoff_db=20.0)) == [0, 1, 2, 3]
 
 
 def test_agents_that_cannot_reach_a_wanted_target_are_dropped():
     chosen = plan(bench_of_gains(-10.0, -16.0), bench(range(2)), target_db=-12.0)
-    assert chosen.kept == [0]
+    assert kept(chosen) == [0]
     assert set_to(chosen, 0) == pytest.approx(2.0)
     assert "lower the target by 4.0 dB" in chosen.agents[1].verdict.reason
 
@@ -86,7 +93,7 @@ def test_a_target_that_nobody_reaches_is_an_error():
 def test_an_agent_without_enough_attenuation_is_too_strong():
     short = Limits(Range(0.0, 10.0, 0.25), Range(-60.0, 60.0, 0.25))
     chosen = plan(bench_of_gains(-10.0, -21.0), bench(range(2), short), cutoff_db=20.0)
-    assert chosen.kept == [1]
+    assert kept(chosen) == [1]
     assert chosen.agents[0].verdict.word == "too strong"
     assert "put 1 dB into its antenna line" in chosen.agents[0].verdict.reason
 
@@ -131,6 +138,38 @@ def test_an_agents_gain_moves_only_if_the_beacon_is_far_off(peak, change):
     assert set_to(plan(found, bench(found)), 0, "rx_gain_db") == pytest.approx(10.0 + change)
 
 
+def test_the_server_is_set_to_the_least_attenuation_that_any_agent_needs():
+    found = {0: levels(-20.0), 1: levels(-20.0, heard_at_tx_attenuation_db=6.0), 2: levels(-20.0, downlink=-10.0)}
+    chosen = plan(found, bench(found))
+    assert chosen.server.quantities["tx_attenuation_db"].value == 6.0
+    # 6 dB more of the beacon: peaks of -10.8 dBFS stay as they are, peaks of -0.8 dBFS are brought to -12
+    assert set_to(chosen, 0, "rx_gain_db") == 10.0
+    assert set_to(chosen, 2, "rx_gain_db") == pytest.approx(10.0 - 11.2, abs=0.125 + 1e-9)
+
+
+@pytest.mark.parametrize(("snr", "word"), [(15.0, "too strong"), (35.0, "good")])
+def test_no_agent_is_overdriven_for_another_to_hear_the_beacon(snr, word):
+    fixed = {0: Limits(LIMITS.tx_attenuation_db, Range(10.0, 10.0)), 1: LIMITS}
+    found = {0: levels(-20.0, downlink=-10.1), 1: levels(-20.0, heard_at_tx_attenuation_db=0.0, downlink_snr_db=snr)}
+    chosen = plan(found, replace(bench(found), agent_limits=fixed))
+    # peaks of -6.9 dBFS at 12 dB may rise by 0.9 dB: 11.1 dB, to the next step of 0.25 dB
+    assert chosen.server.quantities["tx_attenuation_db"].value == pytest.approx(11.25)
+    assert chosen.server.verdict.word == word
+    assert word == "good" or "an SNR of 3.8 dB" in chosen.server.verdict.reason
+
+
+def test_an_agent_that_is_dropped_does_not_choose_the_servers_attenuation():
+    found = bench_of_gains(-10.0, -11.0) | {2: levels(-30.0, heard_at_tx_attenuation_db=0.0)}
+    assert plan(found, bench(found)).server.quantities["tx_attenuation_db"].value == 12.0
+
+
+def test_every_radio_is_told_which_plan_its_levels_are_of():
+    chosen = plan(bench_of_gains(-10.0, -11.5, -30.0), bench(range(3)))
+    assert kept(chosen) == [0, 1]
+    for found in (chosen.server, *chosen.agents.values()):
+        assert found.quantities["plan_target_db"] == Quantity(chosen.target_db, 0.0, "dB")
+
+
 def test_a_reference_that_agents_contradict_is_told():
     found = {0: levels(-20.0, full_scale_dbm=10.0), 1: levels(-20.0, full_scale_dbm=14.0)}
     assert "holds for one agent" in plan(found, bench(found)).server.verdict.reason
@@ -151,7 +190,7 @@ def test_a_plan_of_nothing_is_refused():
 
 def put_to_use(chosen, server, agents):
     take(server, chosen.server.quantities)
-    for number in chosen.kept:
+    for number in kept(chosen):
         take(agents[number], chosen.agents[number].quantities)
 
 
@@ -170,6 +209,22 @@ def test_agents_of_a_bench_arrive_alike_after_the_plan_is_set(plant):
         arrived = 10 * np.log10(gain) - about.path_loss_db - planted.unit(planted.server).path_loss_db
         # half a step, and 0.1 dB of the measured gain
         assert arrived == pytest.approx(chosen.target_db + moved, abs=0.125 + 0.1)
+
+
+def test_radios_that_start_at_the_largest_attenuation_hear_each_other_after_the_plan_is_set(plant):
+    planted = plant(6, level_error_db=2.0, offset_ppm=10.0, tx_attenuation_db=89.75)
+    agents = {number: planted.agent(number) for number in range(2)}
+    found = {number: measure(radio, planted.server, planted.signals) for number, radio in agents.items()}
+    assert planted.server.settings.tx_attenuation_db == 89.75
+    chosen = plan(found, bench_of(planted.server, agents, planted.signals))
+    put_to_use(chosen, planted.server, agents)
+    assert planted.server.settings.tx_attenuation_db == chosen.server.quantities["tx_attenuation_db"].value
+    for radio in agents.values():
+        met = meet(planted.server, radio, planted.signals)
+        snr = 10 * np.log10(np.mean(np.abs(met.beacon.reference.spectrum) ** 2) / met.noise_var)
+        # σ² from the beacon's repeats, 800 values: five standard errors of both measurements are 1 dB
+        assert snr > WELL_DB - 1.0
+        meet(radio, planted.server, planted.signals)
 
 
 @dataclass

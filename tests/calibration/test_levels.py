@@ -1,15 +1,17 @@
 """Levels of planted radios: gains, 1 dB points, noise, and what is said when they cannot be measured."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
 
+from calibration.downlink import WELL_DB
 from calibration.levels import measure
 from calibration.measurement import CalibrationError
-from calibration.sweep import AMPLITUDE, STEP_DB
+from calibration.spectrum import listen
+from calibration.sweep import AMPLITUDE, STEP_DB, listen_for
 from radio.base import RadioError
-from radio.settings import SettingError
+from radio.settings import Change, Range, SettingError
 from tests.calibration.conftest import covered
 
 FAULTS = {"level_error_db": 3.0, "offset_ppm": 20.0, "latency": 100.0, "timing_offset": 4.0}
@@ -160,6 +162,55 @@ def test_an_agent_at_full_scale_hears_the_beacon_at_a_lower_gain(plant):
     level = 25.0 + 10 * np.log10(planted.signals.amplitude**2 * planted.signals.numerology.crest_power)
     assert level > 10
     assert quantities["downlink_dbfs"].value == pytest.approx(level, abs=0.1)
+
+
+def test_a_server_that_is_heard_well_keeps_its_attenuation(plant):
+    planted = plant(2, **FAULTS, tx_attenuation_db=3.0)
+    quantities = measure(planted.agent(), planted.server, planted.signals).quantities
+    assert quantities["heard_at_tx_attenuation_db"].value == 3.0
+
+
+@pytest.mark.parametrize("attenuation", [89.75, 40.0])
+def test_a_server_that_is_too_weak_rises_until_its_beacon_is_heard_well(plant, attenuation):
+    planted = plant(2, **FAULTS, tx_attenuation_db=attenuation)
+    quantities = measure(planted.agent(), planted.server, planted.signals).quantities
+    snr = quantities["downlink_snr_db"]
+    # the first of steps of at most 3 dB, and two measurements of it at five standard errors: 2.5 half widths
+    assert WELL_DB - 2.5 * snr.uncertainty < snr.value < WELL_DB + STEP_DB + 2.5 * snr.uncertainty
+    assert 0 < quantities["heard_at_tx_attenuation_db"].value < attenuation
+
+
+@pytest.mark.parametrize("gain", [20.0, 40.0])
+@pytest.mark.parametrize("attenuation", [0.0, 89.75])
+def test_the_servers_beacon_rises_by_three_db_and_stops_six_db_below_full_scale(plant, gain, attenuation):
+    planted = plant(2, **FAULTS, tx_attenuation_db=attenuation, snr_db=60.0)
+    agent, server = Watched(planted.agent()), Watched(planted.server)
+    agent.configure(Change(rx_gain_db=gain))
+    measure(agent, server, planted.signals)
+    steps = np.diff([-server.limits.tx_attenuation_db.high, *server.levels])
+    assert steps.max() <= 3.0 + 1e-9
+    assert steps[0] == 0
+    assert 0.01 < max(agent.peaks) <= 0.5
+
+
+def test_a_server_stays_below_its_attenuation_where_the_agent_cannot_hear_less(plant):
+    planted = plant(2, snr_db=60.0)
+    agent = Watched(planted.agent())
+    agent.configure(Change(rx_gain_db=20.0))
+    agent.limits = replace(agent.limits, rx_gain_db=Range(20.0, 60.0, 1.0))
+    quantities = measure(agent, planted.server, planted.signals).quantities
+    assert max(agent.peaks) <= 0.5
+    # within a step of 3 dB and the 0.9 dB that are left for the next peak
+    assert max(agent.peaks) > 0.5 * 10 ** (-(STEP_DB + 1.0) / 20)
+    assert quantities["heard_at_tx_attenuation_db"].value > 0
+    assert agent.settings.rx_gain_db == 20.0
+
+
+def test_a_beacon_is_waited_for_as_long_as_its_sender_needs_to_send_it(plant):
+    planted = plant()
+    planted.agent().lead_time = planted.signals.search + 20_000
+    silence = listen(planted.server, planted.signals)
+    assert listen_for(planted.agent(), planted.server, planted.signals, silence).is_clear
 
 
 def test_full_scale_in_dbm_follows_from_a_reference(plant):

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from calibration.sequence import Bench, Options, calibrate
+from calibration.rules import RULES
+from calibration.sequence import KINDS, Bench, Options, calibrate
 from calibration.station import Station
 from radio.base import RadioError
 from radio.settings import SettingError
@@ -88,6 +89,37 @@ def test_after_all_kinds_in_order_radios_are_set_and_carriers_agree(plant):
     assert max(map(abs, offsets)) < 1e-8
     again = steps_of("clock", bench)
     assert all(abs(step.measurement.quantities["offset_ppm"].value) < 1e-3 for step in again.values())
+
+
+@dataclass
+class Retuned:
+    """A radio that begins a new session when its mixers are tuned, as real ones do."""
+
+    radio: object
+    tunings: int = 0
+
+    def __getattr__(self, name):
+        return getattr(self.radio, name)
+
+    @property
+    def session(self):
+        return f"{self.radio.session}, tuned {self.tunings} times"
+
+    def configure(self, change):
+        self.tunings += change.lo_offset_hz is not None
+        return self.radio.configure(change)
+
+
+def test_what_a_retune_voids_is_measured_after_the_last_one(plant):
+    planted = plant(12, **FAULTS)
+    radio = Retuned(planted.agent(0))
+    bench, sessions = bench_of(planted, {0: radio}), {}
+    for kind in KINDS[:-1]:
+        for step in calibrate(kind, bench, Options()):
+            assert step.measurement is not None, step.failure
+        sessions[kind] = radio.session
+    assert radio.tunings > 0
+    assert {sessions[kind] for kind in KINDS if RULES[kind].needs_session and kind in sessions} == {radio.session}
 
 
 def test_a_target_that_nobody_reaches_fails_for_everybody_and_sets_nothing(plant):

@@ -11,6 +11,7 @@ from calibration.measurement import Measurement, Quantity, Verdict
 from calibration.station import Station
 from calibration.table import Refused, Table
 from calibration.use import ORDER, make_ready
+from radio.settings import Change
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 IQ = {f"{chain}_{name}": 0.0 for chain in ("tx", "rx") for name in ("gain_db", "phase_deg", "dc_i", "dc_q")}
@@ -106,7 +107,31 @@ def test_an_agent_without_an_attenuation_to_set_is_left_out_with_the_reason(benc
     levels = entry("levels", agent, server, tx_attenuation_db=None, rx_gain_db=None)
     ready = make_ready(agent, server, table_of(*bench).updated([levels]), ORDER, NOW, with_ratio=True)
     assert ready.dropped == "far away"
-    assert [one.kind for one in ready.entries] == ["levels", "clock"]
+    assert [one.kind for one in ready.entries] == ["levels"]
+    # so weak an agent has no clock to be compared
+    without_clock = without(table_of(*bench).updated([levels]), "clock")
+    assert make_ready(agent, server, without_clock, ORDER, NOW).dropped == "far away"
+
+
+def test_an_agent_with_levels_of_an_earlier_plan_is_left_out(bench):
+    server, agent = bench
+    planned = [
+        entry("levels", server, None, tx_attenuation_db=None, rx_gain_db=-15.0, plan_target_db=-20.0),
+        entry("levels", agent, server, plan_target_db=-23.0),
+    ]
+    ready = make_ready(agent, server, table_of(*bench).updated(planned), ORDER, NOW)
+    assert "of an earlier plan" in ready.dropped
+    assert "airmeta calibrate levels CONFIG" in ready.dropped
+
+
+def test_quadrature_tracking_is_set_as_it_was_when_imbalance_was_measured(bench):
+    server, agent = bench
+    agent.radio.limits = replace(agent.radio.limits, has_tracking=True)
+    set_at = replace(agent.subject.settings, quadrature_tracking=False)
+    table = Table().updated([entry("iq", agent, None, subject=replace(agent.subject, settings=set_at))])
+    agent.radio.configure(Change(quadrature_tracking=True))
+    assert [one.kind for one in make_ready(agent, server, table, ("iq",), NOW).entries] == ["iq"]
+    assert agent.radio.settings.quadrature_tracking is False
 
 
 @pytest.mark.parametrize(("kind", "of_server"), [("latency", False), ("iq", True)])

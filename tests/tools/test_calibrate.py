@@ -42,7 +42,7 @@ tasks = 2
 queries = 2
 steps = 1
 """
-KINDS = ["levels", "clock", "latency", "iq", "channel"]
+KINDS = ["levels", "clock", "iq", "latency", "channel"]
 
 
 def call(*arguments, code=0):
@@ -135,7 +135,7 @@ def test_a_run_uses_the_table_and_its_history_says_which(bench, config, cache, t
     digest = json.loads((folder / "manifest.json").read_text())["calibration"]["digest"]
     assert [line["calibration"] for line in lines] == [digest] * 2
     assert all(line["outcome"] == "ok" for line in lines)
-    used = json.loads((folder / "calibration.json").read_text())["entries"]
+    used = json.loads((folder / f"calibration-{digest}.json").read_text())["entries"]
     assert {entry["kind"] for entry in used} == {"levels", "clock", "latency", "iq"}
 
 
@@ -163,6 +163,68 @@ def test_what_does_not_hold_stops_a_run_with_the_command_that_renews_it(bench, c
         assert word in message
 
 
+def test_levels_are_chosen_for_all_agents_or_none(bench):
+    before = bench[0].read_bytes()
+    message = refused("calibrate", "levels", "--radio", RADIO, "--table", bench[0], "--agent", 1)
+    assert "levels are chosen for all agents together; leave out --agent" in message
+    assert bench[0].read_bytes() == before
+
+
+def test_a_doubtful_measurement_does_not_replace_a_good_one(bench, tmp_path):
+    """An interferer 25 dB below the agents is weak enough for a measurement, and too strong for a good one."""
+    table = tmp_path / "kept.json"
+    table.write_bytes(bench[0].read_bytes())
+    loud = f"{RADIO},interferer_dbfs=-22,interferer_hz=510000"
+    told = call("calibrate", "iq", "--radio", loud, "--table", table, code=1)
+    assert "the earlier measurement, which is good, is kept" in told.stdout
+    assert "airmeta calibrate expire --kind iq" in told.stdout
+    assert table.read_bytes() == bench[0].read_bytes()
+
+
+def test_resuming_measures_the_server_again_if_its_entry_is_gone(bench, tmp_path):
+    table, serial = tmp_path / "t.json", next(line["serial"] for line in bench[1] if line["name"] == "server")
+    content = json.loads(bench[0].read_text())
+    content["entries"] = [one for one in content["entries"] if (one["kind"], one["radio"]["serial"]) != ("iq", serial)]
+    table.write_text(json.dumps(content))
+    told = call("calibrate", "all", "--radio", RADIO, "--table", table, "--resume", "--json")
+    measured = {(line["kind"], line["name"]) for line in map(json.loads, told.stdout.splitlines())}
+    assert ("iq", "server") in measured
+    call("doctor", "--radio", RADIO, "--table", table)
+
+
+def test_delays_too_long_to_answer_a_beacon_in_time_stop_a_run_with_the_remedy(config, cache, tmp_path):
+    table = tmp_path / "late.json"
+    late = ["--set", "radio.loopback.latency=9000", "--set", "calibration.use=['latency']"]
+    call("calibrate", "latency", config, *late, "--table", table)
+    message = refused(
+        "run", config, *late, "--set", f"calibration.table={table}", "--out", tmp_path / "r", "--cache", cache
+    )
+    assert "raise waveform.response_s by" in message
+
+
+def test_imbalance_needs_the_levels_it_was_measured_at(bench, config, tmp_path):
+    message = refused(
+        "run", config, "--set", f"calibration.table={bench[0]}", "--set", "calibration.use=['iq']", "--out",
+        tmp_path / "r",
+    )  # fmt: skip
+    assert "iq needs levels" in message
+
+
+def test_a_run_goes_on_with_another_calibration_and_its_history_says_from_where(bench, config, cache, tmp_path):
+    folder, table = tmp_path / "run", tmp_path / "t.json"
+    table.write_bytes(bench[0].read_bytes())
+    start = ["run", config, "--out", folder, "--cache", cache, "--set", f"calibration.table={table}"]
+    call(*start)
+    lines = (folder / "history.jsonl").read_text().splitlines()
+    call("calibrate", "latency", "--radio", RADIO, "--table", table)
+    (folder / "checkpoint.safetensors").unlink()
+    call(*start, "--resume")
+    digests = {json.loads(line)["calibration"] for line in lines}
+    digests |= {json.loads(line)["calibration"] for line in (folder / "history.jsonl").read_text().splitlines()}
+    assert len(digests) == 2
+    assert {path.name for path in folder.glob("calibration-*.json")} == {f"calibration-{one}.json" for one in digests}
+
+
 def test_a_table_that_is_not_there_is_named_with_the_command_that_makes_it(config, cache, tmp_path):
     table = tmp_path / "none.json"
     message = refused("run", config, "--set", f"calibration.table={table}", "--out", tmp_path / "r", "--cache", cache)
@@ -178,8 +240,9 @@ def test_channels_that_are_drawn_anew_cannot_have_their_levels_calibrated(bench,
     assert "calibration.use" in message
 
 
-def test_the_doctor_says_whether_the_calibration_is_fresh(bench, tmp_path):
+def test_the_doctor_says_whether_the_calibration_is_fresh(bench, config, tmp_path):
     assert "holds for" in call("doctor", "--radio", RADIO, "--table", bench[0]).stdout
+    assert "holds for" in call("doctor", config, "--set", f"calibration.table={bench[0]}").stdout
     told = call("doctor", "--radio", RADIO, "--table", tmp_path / "none.json", code=1)
     assert "airmeta calibrate levels" in told.stdout
 

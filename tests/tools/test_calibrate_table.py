@@ -13,7 +13,6 @@ from calibration.entry import entry_of
 from calibration.measurement import Measurement, Quantity, Verdict
 from calibration.table_file import load, store
 from tests.calibration.entries import AGENT, SECOND, SERVER, entry
-from tools.calibrate.listing import figure
 from tools.calibrate.table import diff, expire, show
 from tools.paths import default_table
 
@@ -205,19 +204,3 @@ def test_infinite_quantities_are_plain_json_everywhere(tmp_path):
         text = call(*arguments, "--json").stdout
         json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
         assert '"Infinity"' in text
-
-
-@pytest.mark.parametrize(
-    ("quantity", "text"),
-    [
-        (Quantity(-12.34567, 0.0031, "ppm"), "-12.3457 ± 0.0031 ppm"),
-        (Quantity(133.0, 12.0, "samples"), "133 ± 12 samples"),
-        (Quantity(41234.0, 1234.0, "Hz"), "41234 ± 1234 Hz"),
-        (Quantity(3.14159e-10, 4e-13, ""), "3.1416e-10 ± 4.0e-13"),
-        (Quantity(0.0, 4e-13, ""), "0.0e+00 ± 4.0e-13"),
-        (Quantity(3.0, 0.0, "dB"), "3 ± 0 dB"),
-        (Quantity(math.inf, math.inf, "s"), "inf ± inf s"),
-    ],
-)
-def test_a_figure_has_two_digits_of_its_uncertainty(quantity, text):
-    assert figure(quantity) == text

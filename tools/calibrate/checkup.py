@@ -1,6 +1,7 @@
 """What `airmeta doctor --radio` says of radios: whether they answer, and whether their calibration holds."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,29 +10,44 @@ from calibration.setting import take
 from calibration.station import Station
 from calibration.table import Refused, Table, look_up, spoken
 from calibration.table_file import load
+from fl import config as configuration
 from radio.base import RadioError
 from tools.calibrate.opening import Bench, open_bench
+from tools.paths import default_table
 
 LISTENED = 4096
 
 Row = tuple[str, bool, str, str]
 
 
-def radios(config: Path | None, uris: tuple[str, ...], overrides: tuple[str, ...], path: Path) -> Iterator[Row]:
-    """Yield name, whether it is well, what was seen, and what to do, for every radio and each kind it needs.
+def radios(config: Path | None, uris: tuple[str, ...], overrides: tuple[str, ...], path: Path | None) -> Iterator[Row]:
+    """Yield name, whether it is well, what was seen, and what to do, for every radio and each kind that a run needs.
+
+    Args:
+        config: of an experiment, or None.
+        uris: of radios.
+        overrides: `key=value`.
+        path: of the table; None: that of the experiment, else this user's.
 
     Raises:
         ConfigError: something of the arguments is wrong.
         TableError: the table cannot be read.
     """
-    bench, table = open_bench(config, uris, overrides), load(path)
+    bench = open_bench(config, uris, overrides)
+    path = path or bench.config.calibration.table or default_table()
+    table, stations = load(path), [bench.server, *bench.agents.values()]
+    kinds: list[str] = [kind for kind in use.ORDER if kind in bench.config.calibration.use]
+    if config is not None and configuration.load(config, overrides).waveform.channel_from == "downlink":
+        kinds.append("reciprocity")
     yield "calibration table", True, f"{path}: {len(table.entries)} entries", ""
-    for station in (bench.server, *bench.agents.values()):
-        answer = _answer(station)
-        yield answer
-        if answer[1]:
-            yield from _calibration(station, bench, table)
-        station.radio.close()
+    with ExitStack() as stack:
+        for station in stations:
+            stack.callback(station.radio.close)
+        for station in stations:
+            answer = _answer(station)
+            yield answer
+            if answer[1]:
+                yield from _calibration(station, bench, table, kinds)
 
 
 def _answer(station: Station) -> Row:
@@ -51,14 +67,17 @@ def _answer(station: Station) -> Row:
     return station.name, True, seen, ""
 
 
-def _calibration(station: Station, bench: Bench, table: Table) -> Iterator[Row]:
+def _calibration(station: Station, bench: Bench, table: Table, kinds: list[str]) -> Iterator[Row]:
     """Yield a row for each kind, in the order in which they are used, because gains decide what holds."""
     server, now = bench.server, datetime.now(UTC)
-    for kind in use.SERVER_HAS if station is server else use.ORDER:
+    for kind in kinds:
+        if station is server and kind not in use.SERVER_HAS:
+            continue
         name = f"{station.name}, {kind}"
-        partner = None if station is server or kind == "iq" else server.subject
         try:
-            entry = look_up(table, kind, station.subject, partner, now)
+            if kind == "iq":
+                use.track(station, table)
+            entry = look_up(table, kind, station.subject, use.partner_of(kind, station, server), now)
             if kind in use.SETTING:
                 take(station.radio, entry.quantities)
         except Refused as refused:

@@ -1,16 +1,16 @@
 """Entries of the calibration table as a user reads them."""
 
-import math
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from tools.calibrate.done import written
+
 if TYPE_CHECKING:
     from calibration.comparison import Comparison, Difference, Pair
     from calibration.entry import Entry, Subject
-    from calibration.measurement import Quantity
 
 SETTINGS = {  # name -> how it is called here, factor, unit
     "carrier": ("carrier", 1e-6, "MHz"),
@@ -59,20 +59,6 @@ def title(entry: "Entry") -> str:
     return named(entry.kind, entry.ends) + (f", at {at}" if at else "")
 
 
-def figure(quantity: "Quantity") -> str:
-    """Return value ± uncertainty and unit, with two digits of the uncertainty."""
-    value, uncertainty = quantity.value, quantity.uncertainty
-    if not (math.isfinite(value) and 0 < uncertainty < math.inf):
-        return f"{value:.6g} ± {uncertainty:g} {quantity.unit}".rstrip()
-    digits = 1 - math.floor(math.log10(uncertainty))
-    if digits <= 6:
-        number = f"{value:.{max(digits, 0)}f} ± {uncertainty:.{max(digits, 0)}f}"
-    else:
-        size = math.floor(math.log10(abs(value))) if value else -digits
-        number = f"{value:.{max(size + digits, 1)}e} ± {uncertainty:.1e}"
-    return f"{number} {quantity.unit}".rstrip()
-
-
 def state(entry: "Entry", now: datetime) -> dict[str, Any]:
     """Return what `--json` says of an entry beside its content."""
     from calibration.table import renewal, stale
@@ -101,7 +87,7 @@ def _entry(entry: "Entry", now: datetime, width: int) -> Iterator[str]:
     if entry.rule.needs_session:
         yield f"{INDENT}until one of the two is started or tuned again"
     for name, quantity in sorted(entry.quantities.items()):
-        yield f"{INDENT}{name:{width}s}  {figure(quantity)}"
+        yield f"{INDENT}{name:{width}s}  {written(quantity)}"
 
 
 def _pair(pair: "Pair", width: int) -> Iterator[str]:
@@ -118,8 +104,8 @@ def _pair(pair: "Pair", width: int) -> Iterator[str]:
 
 
 def _change(one: "Difference") -> str:
-    before = figure(one.before) if one.before else "absent"
-    after = figure(one.after) if one.after else "absent"
+    before = written(one.before) if one.before else "absent"
+    after = written(one.after) if one.after else "absent"
     if one.deviation is None:
         return f"{before} -> {after}"
     if not one.deviation:

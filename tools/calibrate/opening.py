@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from calibration.exchange import Signals
     from calibration.station import Station
     from fl.config import Config
+    from fl.uplink.waveform.settings import Modem
 
 SHORT = {"agents": "agents.count", "seed": "seed", "snr_db": "uplink.snr_db"}
 STILL = "radio.loopback.redraw=false"  # new channels are for rounds; a calibration lies within one of them
@@ -73,16 +74,36 @@ def bench_of(experiment: "Config", again: str, agents: list[int] | None = None) 
     from fl.setup import open_radios
 
     modem, bench = open_radios(experiment)
+    signals = Signals(
+        modem.numerology,
+        modem.carrier,
+        modem.level,
+        modem.delay_spread,
+        false_alarm=modem.false_alarm,
+        round_span_s=_round_span(experiment, modem),
+        turnaround_s=modem.turnaround / modem.sample_rate,
+    )
     return Bench(
         Station("server", again, bench.server),
         {
             agent: Station(f"agent {agent}", f"{again} --agent {agent}", bench.radio_of(agent))
             for agent in (range(experiment.agents.count) if agents is None else agents)
         },
-        Signals(modem.numerology, modem.carrier, modem.level, modem.delay_spread, false_alarm=modem.false_alarm),
+        signals,
         again,
         experiment,
     )
+
+
+def _round_span(experiment: "Config", modem: "Modem") -> float:
+    """Return the seconds from an agent's last sounding to the end of the payload, at most."""
+    from fl.models import parameter_count
+    from fl.setup import codec
+
+    model = experiment.model
+    symbols = codec(experiment, parameter_count(model.kind, model.width, experiment.task.ways)).n_symbols
+    frame = modem.frame(experiment.agents.scheduled, symbols, first=False)
+    return (frame.end - frame.cycle_starts[-1]) / modem.sample_rate
 
 
 def _read(config: Path) -> str:

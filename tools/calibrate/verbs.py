@@ -4,6 +4,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -98,7 +99,7 @@ def _verb(kind: str) -> click.Command:
 
 
 def _measure(kind: str, chosen: dict[str, Any]) -> None:
-    from calibration.sequence import KINDS, Options
+    from calibration.sequence import Options
     from fl.threads import use_threads
     from tools.calibrate.opening import open_bench
     from tools.calibrate.work import Work
@@ -110,12 +111,13 @@ def _measure(kind: str, chosen: dict[str, Any]) -> None:
     started = time.perf_counter()
     with readable_errors():
         bench = open_bench(chosen["config"], chosen["uris"], chosen["overrides"], chosen["agents"])
+        kinds = _kinds(kind, bench)
         table = chosen["table"] or bench.config.calibration.table or default_table()
         work = Work(bench, table, Options(tracking=tracking, **names), _remark, _begun)
         if not chosen["as_json"]:
             _header(bench, table)
         try:
-            for one in work.run(KINDS if kind == "all" else (kind,), chosen["resume"]):
+            for one in work.run(kinds, chosen["resume"]):
                 done.append(one)
                 known = any(other.failure == one.failure or not other.applies for other in done[:-1])
                 click.echo(json.dumps(_record(one, bench)) if chosen["as_json"] else _line(one, known))
@@ -132,6 +134,16 @@ def _measure(kind: str, chosen: dict[str, Any]) -> None:
     click.echo(f"{stored} of {len(done)} measurements stored in {table}, {spent:.1f} s", err=True)
     if any(one.measurement is None and (one.applies or kind != "all") for one in done):
         raise SystemExit(1)
+
+
+def _kinds(kind: str, bench: "Bench") -> tuple[str, ...]:
+    """Return the kinds that a verb measures; levels are of all agents together."""
+    from calibration.sequence import KINDS
+
+    whole = len(bench.agents) == bench.config.agents.count
+    if kind == "levels" and not whole:
+        raise click.ClickException("levels are chosen for all agents together; leave out --agent")
+    return (kind,) if kind != "all" else KINDS if whole else KINDS[1:]
 
 
 def _header(bench: "Bench", table: Path) -> None:
@@ -186,8 +198,9 @@ def _record(done: "Done", bench: "Bench") -> dict[str, Any]:
 
 
 def _mute(bench: "Bench") -> None:
-    for station in (bench.server, *bench.agents.values()):
-        station.radio.close()
+    with ExitStack() as stack:  # one that fails leaves none of the others open
+        for station in (bench.server, *bench.agents.values()):
+            stack.callback(station.radio.close)
 
 
 def _report(path: Path, kind: str, done: Iterable["Done"]) -> None:

@@ -65,6 +65,8 @@ class Work:
     def _measure(self, kind: str, resume: bool) -> Iterator[Done]:
         agents = self.bench.agents
         due = {agent: one for agent, one in agents.items() if not (resume and self._held(kind, one))}
+        if resume and kind in use.SERVER_HAS and not self._held(kind, self.bench.server):
+            due = due or dict(list(agents.items())[:1])  # the server is measured with an agent
         if kind == "levels" and due:
             due = agents
         for agent, station in agents.items():
@@ -76,26 +78,36 @@ class Work:
         bench = sequence.Bench(self.bench.server, due, self.bench.signals, self._corrected, self._begun)
         for step in sequence.calibrate(kind, bench, self.options):
             name = step.station.name
-            done = Done(name, kind, step.measurement, step.failure, self._watch.read(name), step.applies)
-            if step.measurement is not None:
-                self._keep(step)
-            yield done
+            failure = step.failure or self._keep(step)
+            measurement = None if failure else step.measurement
+            yield Done(name, kind, measurement, failure, self._watch.read(name), step.applies)
 
     def _begun(self, kind: str, station: Station) -> None:
         self._watch.start(station.name)
         self.begun(kind, station)
 
-    def _keep(self, step: Step) -> None:
-        partner = None if step.partner is None else step.partner.subject
+    def _keep(self, step: Step) -> str:
+        """Store what was measured, and return why not; a good measurement that holds is not replaced by a doubtful one.
+
+        Levels are of one plan, good or not.
+        """
         if step.measurement is None:
-            return
+            return step.failure
+        partner = None if step.partner is None else step.partner.subject
         entry = entry_of(step.measurement, step.station.subject, partner, self.now(), _software())
+        known = self._held(step.kind, step.station)
+        verdict = entry.verdict
+        if known is not None and known.verdict.word == "good" != verdict.word and step.kind != "levels":
+            return (
+                f"{verdict.word}: {verdict.reason}; the earlier measurement, which is good, is kept (to replace it: "
+                f"airmeta calibrate expire --kind {step.kind} --radio {step.station.radio.serial})"
+            )
         self.table = store(self.path, [entry])
+        return ""
 
     def _held(self, kind: str, station: Station) -> Entry | None:
         """Return the entry that holds for a radio as it is now; None if there is none."""
-        server = self.bench.server
-        partner = None if station is server or kind == "iq" else server.subject
+        partner = use.partner_of(kind, station, self.bench.server)
         try:
             return look_up(self.table, kind, station.subject, partner, self.now())
         except Refused:
@@ -114,6 +126,8 @@ class Work:
             )
 
     def _apply(self, station: Station, kind: str) -> bool:
+        if kind == "iq":
+            use.track(station, self.table)
         entry = self._held(kind, station)
         if entry is not None and kind in use.SETTING:
             take(station.radio, entry.quantities)

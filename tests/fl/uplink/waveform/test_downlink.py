@@ -17,7 +17,7 @@ from dsp.phase_tracking import begin
 from dsp.sparsify import top_k
 from fl.config import ConfigError, check, dump
 from fl.models import parameter_count
-from fl.radio_config import Loopback, Waveform
+from fl.radio_config import Calibration, Loopback, Waveform
 from fl.radios import loopback, modem
 from fl.setup import codec, power_control, stations
 from fl.threads import use_threads
@@ -319,7 +319,7 @@ def recorded(configured, tmp_path_factory):
 def with_table(configured, *overrides):
     content = configured().model_dump(mode="json", exclude_none=True)
     content["waveform"]["channel_from"] = "downlink"
-    content["calibration"]["table"] = "bench.json"
+    content["calibration"] = {"table": "bench.json", "use": []}
     for section, key, value in overrides:
         content[section][key] = content[section][key] | value if isinstance(value, dict) else value
     return check(content)
@@ -328,7 +328,8 @@ def with_table(configured, *overrides):
 def played_uplink(config):
     use_threads(config.run.threads)
     length = parameter_count(config.model.kind, config.model.width, config.task.ways)
-    made = WaveformUplink(codec(config, length), 100, power_control(config), stations(config))
+    as_they_come = stations(config.model_copy(update={"calibration": Calibration()}))
+    made = WaveformUplink(codec(config, length), 100, power_control(config), as_they_come)
     made.round_of = downlink(dict.fromkeys(range(3), Ratio(gain_error_db=0.1, phase_error_deg=0.7)))
     return made
 
