@@ -6,7 +6,7 @@ from fl.config import ConfigError, check, parse
 from fl.setup import open_radios, stations
 from fl.uplink.waveform.round import Round
 from radio.base import RadioError
-from tests.radio.pluto.virtual import need_libiio
+from tests.drivers import need_libiio
 
 VIRTUAL = (
     "uplink.kind=waveform", "radio.kind=pluto", "radio.pluto.emulate=true", "radio.pluto.carrier_hz=915e6",

@@ -1,22 +1,21 @@
 """Clients that nobody here wrote: pyadi-iio and the tools of libiio, unmodified."""
 
-import shutil
 import subprocess
-from ctypes.util import find_library
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tests.drivers import need_gnuradio, need_libiio, need_tool
 from tests.radio.emulation.wire import noise
 
 
 @pytest.fixture
 def pluto(host):
     """Return a function that opens a unit with pyadi-iio."""
-    if find_library("iio") is None:
-        pytest.skip("libiio is not installed: apt-get install libiio0")
-    adi = pytest.importorskip("adi", reason="pyadi-iio is not installed: pip install 'pylibiio<1' pyadi-iio")
+    need_libiio()
+    import adi
+
     opened = []
 
     def make(unit):
@@ -36,10 +35,7 @@ def pluto(host):
 
 
 def tool(name, *arguments):
-    path = shutil.which(name)
-    if path is None:
-        pytest.skip(f"{name} is not installed: apt-get install libiio-utils")
-    return subprocess.run([path, *arguments], capture_output=True, text=True, timeout=30, check=False)
+    return subprocess.run([need_tool(name), *arguments], capture_output=True, text=True, timeout=30, check=False)
 
 
 def test_pyadi_sets_what_a_pluto_has_and_reads_it_back(pluto):
@@ -123,12 +119,7 @@ def test_iio_attr_reads_writes_and_is_told_what_is_refused(host):
 
 def test_gnuradio_hears_what_gnuradio_sends(host):
     """Under Debian's Python, whose gnuradio it is."""
-    python = "/usr/bin/python3"
-    if (
-        not Path(python).exists()
-        or subprocess.run([python, "-Ic", "import gnuradio.iio"], capture_output=True, check=False).returncode
-    ):
-        pytest.skip("gr-iio is not installed: apt-get install gnuradio")
+    python = need_gnuradio("gnuradio.iio")
     graph = Path(__file__).with_name("flowgraph.py")
     found = subprocess.run([python, "-I", graph, *host.uris], capture_output=True, text=True, timeout=60, check=False)
     assert found.returncode == 0, found.stderr

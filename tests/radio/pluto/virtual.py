@@ -1,9 +1,6 @@
 """Radios on virtual Plutos, for tests."""
 
 from contextlib import ExitStack, suppress
-from ctypes.util import find_library
-
-import pytest
 
 from radio.air import Air, Unit
 from radio.base import RadioError
@@ -18,16 +15,10 @@ from radio.pluto.radio import PlutoRadio
 from radio.pluto.safety import Authorisation
 from radio.pluto.tuning import Tuning
 from radio.pluto.virtual import in_turn
+from tests.drivers import need_libiio
 
 CARRIER = 2.4e9
 CABLE = Authorisation("cable", CARRIER - 5e6, CARRIER + 5e6)
-
-
-def need_libiio() -> None:
-    """Skip a test where the client library is missing."""
-    if find_library("iio") is None:
-        pytest.skip("libiio is not installed: apt-get install libiio0")
-    pytest.importorskip("adi", reason="pyadi-iio is not installed: pip install 'pylibiio<1' pyadi-iio")
 
 
 class Virtual:

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from fl.algorithms.meta import MetaLearner, OuterStep
 from fl.gradients import Loss
 from fl.models import Cnn
+from tests.drivers import need_gnuradio
 from tests.test_architecture import MODULES, ROOT, imported_packages
 from tools.bench.air import SCRIPT, find_gnuradio, linear, one_core
 from tools.bench.group import command
@@ -66,7 +67,7 @@ def test_the_air_is_measured_against_gnu_radio_or_the_bench_says_why_not(air_res
     theirs = air_result["gnuradio"]
     if find_gnuradio() is None:
         assert "apt install gnuradio" in theirs["skipped"]
-        pytest.skip(theirs["skipped"])
+        need_gnuradio("gnuradio")
     assert theirs["agents"] == 10
     assert theirs["ratio"] > 0 < theirs["cpu_ratio"]
 
