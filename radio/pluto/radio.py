@@ -34,6 +34,7 @@ class PlutoRadio:
         timing_uncertainty: samples by which a burst may leave early or late.
         epoch: with which names of sessions begin; "" for one that nobody else has.
         guarded: whether a process of its own mutes the radio should this one die.
+        breaks: how often its streams have broken: samples lost, run dry, or no answer.
 
     Raises:
         RadioError: it cannot be opened.
@@ -50,6 +51,7 @@ class PlutoRadio:
     session: str = field(init=False)
     serial: str = field(init=False)
     limits: Limits = field(init=False)
+    breaks: int = 0
     _settings: Settings = field(init=False)
     _sessions: int = 0
     _is_on: bool = False
@@ -235,6 +237,7 @@ class PlutoRadio:
     def _given_up(self, error: RadioError) -> RadioError:
         """Silence a radio that has failed, drop its context, and return the error, with what else went wrong."""
         self._failed, self._is_on = True, False
+        self.breaks += 1
         try:
             self.link.silence(not isinstance(error, ContactError))
         except RadioError as another:
