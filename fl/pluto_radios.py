@@ -81,7 +81,8 @@ def _in_real_time(config: RadioConfig, scene: Scene, about: Modem, ending: ExitS
     """Return radios on virtual Plutos of another process, with counters likewise."""
     emulator = Emulator(scene)
     ending.callback(emulator.close)
-    radios = _opened(config, emulator.uris, about, FreeRunning(config.pluto.queue), "", ending)
+    pace = FreeRunning(config.pluto.queue, lambda uri: emulator.opened()[emulator.uris.index(uri)] / about.sample_rate)
+    radios = _opened(config, emulator.uris, about, pace, "", ending)
     counts = emulator.opened()
     passed = _periods(counts, about)
     for radio, count in zip(radios, counts, strict=True):

@@ -21,6 +21,7 @@ from radio.emulation.bench import Bench
 from radio.emulation.clock import RealTime
 from radio.emulation.medium import Clock
 from radio.emulation.server import Server
+from radio.precedence import take_precedence
 
 STOP_TIMEOUT = 10.0
 
@@ -120,6 +121,7 @@ def _pipes(process: "subprocess.Popen[str]") -> tuple[IO[str], IO[str]]:
 
 async def serve() -> None:
     """Serve the scene that the first line of stdin describes, until stdin ends."""
+    take_precedence()  # where the system allows it: learning has the time that is left
     lines = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
     bench = Scene(**json.loads(await lines.readline())).bench(RealTime())

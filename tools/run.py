@@ -121,8 +121,18 @@ def _conclude(folder: Path, as_json: bool) -> None:
         f"Without fine-tuning:            {100 * before:.1f} % [{100 * before_low:.1f}, {100 * before_high:.1f}]"
     )
     click.echo(f"Report: {report}")
+    _streams(history)
     _doubt(folder)
     _warn(history)
+
+
+def _streams(history: list[dict[str, Any]]) -> None:
+    """Say how often streams of radios have broken, if there were any."""
+    counts = [
+        about["broken_streams"] for record in history if "broken_streams" in (about := record.get("waveform", {}))
+    ]
+    if counts:
+        click.echo(f"Broken streams: {sum(counts)} in {len(counts)} rounds")
 
 
 def _doubt(folder: Path) -> None:

@@ -122,9 +122,11 @@ class RealTime:
             late = started - medium.time
             if late > most and not is_warned:
                 _log.warning(
-                    "virtual Plutos are %.0f ms behind the time of day, at most %.0f ms can be made up for: samples are "
-                    "lost; lower the sample rate, or take load off the machine", 1e3 * late / rate, 1e3 * self.slack
-                )  # fmt: skip
+                    "virtual Plutos are %.0f ms behind the time of day, more than the %.0f ms that they make up for: "
+                    "samples are lost; lower the sample rate, or take load off the machine",
+                    1e3 * late / rate,
+                    1e3 * self.slack,
+                )
             is_warned = late > most or (is_warned and late > step)
             medium.play(started - most)
             medium.play(min(started, medium.time + step))

@@ -14,6 +14,7 @@ from typing import Protocol
 from radio.base import RadioError
 from radio.pluto.pump import Pump
 from radio.pluto.stream import QUEUE
+from radio.precedence import take_precedence
 
 AHEAD = 2  # blocks that are queued to be sent in lock-step
 PATIENCE = 5.0  # seconds that a block may be late
@@ -63,9 +64,11 @@ class FreeRunning:
 
     Args:
         queue: kernel buffers of a transmitter: more survive more load, and a burst must be further ahead.
+        began: returns when the stream of a radio of a label began, in seconds of its own clock, where somebody knows.
     """
 
     queue: int = QUEUE
+    began: Callable[[str], float] | None = None
     _threads: dict[Pump, tuple[threading.Event, list[threading.Thread]]] = field(default_factory=dict)
     _rates: dict[Pump, float] = field(default_factory=dict)
     _began: dict[Pump, float] = field(default_factory=dict)
@@ -78,6 +81,8 @@ class FreeRunning:
             for name, action in (("pluto-send", pump.push), ("pluto-hear", lambda: self._pull(pump)))
         ]
         self._threads[pump], self._rates[pump] = (ended, threads), rate
+        if self.began is not None:
+            self._began[pump] = self.began(pump.stream.attributes.label)
         for thread in threads:
             thread.start()
 
@@ -106,13 +111,15 @@ class FreeRunning:
         return thread_blocks(self.queue) * block
 
     def seconds(self, pump: Pump) -> float:
-        """Return the time of day of the last sample, by the blocks that came with the least delay."""
+        """Return the time of day of the last sample, by the blocks that came with the least delay, if nobody knows."""
         if pump not in self._began:
             return time.monotonic()
         return self._began[pump] + pump.stream.heard / self._rates[pump]
 
     def _pull(self, pump: Pump) -> None:
         pump.pull()
+        if self.began is not None:
+            return
         rate = self._rates[pump]
         began = time.monotonic() - pump.stream.heard / rate
         self._began[pump] = min(began, self._began.get(pump, began) + MOST_DRIFT * pump.stream.block / rate)
@@ -180,6 +187,7 @@ class LockStep:
 
 
 def _repeat(pump: Pump, action: Callable[[], None], ended: threading.Event) -> None:
+    take_precedence()  # where the system allows it: learning has the time that is left
     try:
         while not ended.is_set():
             action()

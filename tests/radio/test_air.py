@@ -531,3 +531,20 @@ def test_time_that_passes_with_nobody_listening_is_over():
     assert not air.is_silent(0, 1000, 5000)
     assert air.is_silent(0, 100, 5000)
     assert np.all(air.receive(0, 400, 5000)[0] == 0)
+
+
+def test_silence_in_a_stream_adds_nothing_but_the_leakage_of_its_mixer():
+    """A running stream is zeros most of the time; what is between them is heard as if they were worked on."""
+    loud, rest = noise(3000, 3), np.zeros(2500, np.complex64)
+    heard = []
+    for pieces in ([rest, loud, rest], [np.concatenate([rest, loud, rest])]):
+        air, first = air_of(DISPERSIVE, Unit(offset_ppm=-9.0, wander=RESTLESS), LOUD), 500.4
+        for piece in pieces:
+            air.stream(1, piece, first, first > 501)
+            first += piece.size
+        heard.append(air.receive(0, 8000, 0)[0])
+    assert power(heard[0]) > 1e-4
+    assert np.allclose(heard[0], heard[1], rtol=0, atol=1e-6)
+    leaking = air_of(STEADY, Unit(), Unit(transmit=TransmitChain(dc=0.01 + 0j)))
+    leaking.stream(1, rest, 0, False)
+    assert np.abs(leaking.receive(0, 1000, 500)[0]) == pytest.approx(0.01, rel=1e-3)

@@ -17,6 +17,7 @@ from fl.uplink.waveform.settings import Modem
 from radio.base import Radio
 
 CHUNK = 512
+WIDE_CHUNKS = 8  # of a wide window; and of the time that an agent has to spare until its sounding
 TRACKED_SEARCH = 64
 LISTENING = CHUNK + 2 * TRACKED_SEARCH  # samples after a beacon until which an agent may go on listening for it
 MOST_OFFSET = 50e-6  # between the clocks of two radios: a counter that was never compared may be wrong by this
@@ -105,6 +106,9 @@ def follow(radio: Radio, modem: Modem, beacon_at: int, known: Clock | None) -> F
     needed = len(beacon(numerology)) + TRACKED_SEARCH
     heard = radio.receive(needed + (0 if known is None else TRACKED_SEARCH), first).data
     end = first + needed + 2 * margin + numerology.n_fft
+    # a wide window in some larger chunks: each is searched as a whole, and real time does not wait for many searches
+    spare = modem.response - radio.lead_time - LISTENING
+    chunk = max(CHUNK, min(margin, spare) // WIDE_CHUNKS)
     while True:
         try:
             return _follower(acquire(heard, numerology, modem.carrier, modem.false_alarm), first, beacon_at, modem)
@@ -112,9 +116,9 @@ def follow(radio: Radio, modem: Modem, beacon_at: int, known: Clock | None) -> F
             if first + heard.size >= end:
                 raise
             # a beacon that ends in the next chunk begins in what is kept: the search costs what it hears, once
-            kept = heard[-(needed + CHUNK) :]
+            kept = heard[-(needed + chunk) :]
             first += heard.size - kept.size
-            heard = np.concatenate([kept, radio.receive(CHUNK, first + kept.size).data])
+            heard = np.concatenate([kept, radio.receive(chunk, first + kept.size).data])
 
 
 def _follower(found: Beacon, first: int, beacon_at: int, modem: Modem) -> Follower:
