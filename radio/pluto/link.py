@@ -3,12 +3,10 @@
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from radio.base import RadioError
 from radio.pluto import tuning
 from radio.pluto.attributes import Attributes, ContactError
-from radio.pluto.offset import LENGTH, find, marker
+from radio.pluto.contact import connect
+from radio.pluto.offset import learn
 from radio.pluto.pace import Pace
 from radio.pluto.pump import Pump
 from radio.pluto.ring import Ring
@@ -18,37 +16,6 @@ from radio.pluto.tuning import Tuning
 from radio.settings import Settings
 
 FLUSHED = 2  # blocks after a switch
-SEARCHED = 16  # blocks in which the marker must come
-
-
-def connect(uri: str, timeout: float) -> tuple[Any, Attributes]:
-    """Return pyadi-iio's object of a radio, and its attributes.
-
-    Args:
-        uri: of libiio, such as ip:192.168.2.1 or usb:1.2.5.
-        timeout: seconds.
-
-    Raises:
-        RadioError: the client library is missing, or the radio is.
-    """
-    try:
-        import adi
-    except (ImportError, OSError) as error:
-        raise RadioError(
-            f"radio {uri}: needs pyadi-iio and libiio, got {error}; apt-get install libiio0 and pip install "
-            "'airmeta[sdr]'"
-        ) from error
-    try:
-        sdr = adi.Pluto(uri=uri)
-    except Exception as error:  # pyadi-iio raises nothing more special
-        raise ContactError(
-            f"radio {uri}: no PlutoSDR answers there ({error}); check radio.pluto.uris, cable and power; "
-            "iio_info -s lists what can be reached"
-        ) from error
-    attributes = Attributes(sdr.ctx, uri)
-    with attributes.asking("a timeout"):
-        sdr.ctx.set_timeout(round(1000 * timeout))
-    return sdr, attributes
 
 
 @dataclass
@@ -143,8 +110,8 @@ class Link:
 
     def rebase(self, index: int) -> None:
         """Give the next sample another index; what was heard is forgotten."""
-        with self.pump.changed:
-            self._origin = index - self.pump.stream.heard
+        with self.pump.changed:  # a block may have been fetched that is not in the ring yet
+            self._origin += index - self.pump.ring.end
             self.pump.ring.restart(index)
 
     def stop(self) -> None:
@@ -215,13 +182,9 @@ class Link:
         pump = self.pump
         self.attributes.put("loopback", 1)
         try:
-            with pump.changed:
-                first, listened = pump.promised + self.block, pump.stream.heard
-                pump.timeline.put(marker(), first)
-            span = self._hear_marker(listened)
+            pump.offset = learn(pump, self.wait, self._origin)
         finally:
             self.attributes.put("loopback", 0)
-        pump.offset = listened + find(span, self.uri) - first
         self.wait(pump.stream.heard + FLUSHED * self.block)
         with pump.changed:
             pump.ring.restart(pump.ring.end)
@@ -232,18 +195,3 @@ class Link:
             with self.pump.changed:
                 passed = self.pace.seconds(self.pump) - self._left
                 self.rebase(self._ended + max(round(passed * self.tuning.sample_rate), 0))
-
-    def _hear_marker(self, listened: int) -> np.ndarray:
-        """Return what was heard since a count, as soon as the marker is in it, or cannot be any more."""
-        blocks = 4 + -(-LENGTH // self.block)
-        while True:
-            count = blocks * self.block
-            self.wait(listened + count)
-            heard = self.pump.ring.read(count, self._origin + listened, self.uri).data
-            try:
-                find(heard, self.uri)
-                return heard
-            except RadioError:
-                if blocks >= SEARCHED + 4:
-                    raise
-            blocks += 4

@@ -21,9 +21,6 @@ def test_the_defaults_are_a_valid_experiment():
 def test_presets_are_valid():
     for name in ("quickstart", "omniglot"):
         assert load(ROOT / "experiments" / f"{name}.toml").uplink.kind == "symbol"
-    virtual = ROOT / "experiments" / "pluto-virtual.toml"
-    assert not load(virtual).radio.pluto.waits
-    assert load(virtual, ["radio.pluto.clock=lock-step"]).radio.pluto.waits
 
 
 def test_all_errors_come_at_once():
