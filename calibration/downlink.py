@@ -62,6 +62,7 @@ def _ramp(agent: Radio, server: Radio, signals: Signals) -> Silence:
         if not _make_room(agent, peak * 10 ** ((before - attenuation) / 20)):
             break
         if agent.settings.rx_gain_db != gain:
+            server.configure(Change(tx_attenuation_db=limits.high))  # its carrier leaks, and is no interferer
             silence = _quiet(agent, signals)
         server.configure(Change(tx_attenuation_db=attenuation))
         burst = listen_for(server, agent, signals, silence)

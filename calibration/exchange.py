@@ -102,9 +102,20 @@ class Heard:
 def queueing(radio: Radio) -> int:
     """Return the samples of a radio that pass while a burst is handed over: `QUEUEING` at its rate, and `MARGIN`.
 
-    A burst is meant to leave at now() + lead_time + queueing: on hardware the clock runs on from now() to transmit().
+    A burst is meant to leave at now() + lead_time + queueing: on hardware the clock runs on from now() to transmit(),
+    by a whole buffer at a time, of which lead times hold four and more.
     """
-    return round(QUEUEING * radio.sample_rate) + MARGIN
+    return round(QUEUEING * radio.sample_rate) + MARGIN + radio.lead_time // 4
+
+
+def settled(hearer: Radio) -> int:
+    """Return the index from which on samples are heard as the radio is set now: whole buffers may be on their way."""
+    return hearer.now() + hearer.lead_time // 4
+
+
+def portion(hearer: Radio) -> int:
+    """Return how many samples to ask for at a time while a burst is waited for: a buffer or two, at least `CHUNK`."""
+    return max(CHUNK, hearer.lead_time // 4)
 
 
 def meet(sender: Radio, hearer: Radio, signals: Signals) -> Meeting:
@@ -117,13 +128,14 @@ def meet(sender: Radio, hearer: Radio, signals: Signals) -> Meeting:
     numerology = signals.numerology
     wave = (signals.amplitude * beacon(numerology)).astype(np.complex64)
     ahead = sender.lead_time + queueing(sender)
-    at, first = sender.now() + ahead, hearer.now()
+    at, begun, chunk = sender.now() + ahead, hearer.now(), portion(hearer)
     sender.transmit(wave, at)
-    heard, end = np.zeros(0, np.complex64), first + ahead + signals.search
+    first, end = begun + sender.lead_time // 2, begun + ahead + signals.search
+    heard = np.zeros(0, np.complex64)
     loudest = Span(heard, 0)
     reason = ""
     while first + heard.size < end:
-        samples = receive(hearer, CHUNK, first + heard.size)
+        samples = receive(hearer, chunk, first + heard.size)
         # the beacon may be at full scale in a chunk that is no longer kept when the search ends
         loudest = max(loudest, samples, key=_loudness)
         heard = np.concatenate([heard, samples.data])
@@ -133,7 +145,7 @@ def meet(sender: Radio, hearer: Radio, signals: Signals) -> Meeting:
             found = acquire(heard, numerology, signals.carrier, signals.false_alarm)
         except NotDetected as error:
             reason = str(error)
-            kept = heard[-(wave.size + CHUNK) :]
+            kept = heard[-(wave.size + chunk) :]
             first += heard.size - kept.size
             heard = kept
             continue

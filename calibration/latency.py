@@ -28,7 +28,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.stats import chi2, t
 
-from calibration.exchange import MARGIN, Signals, check_scale, meet, receive
+from calibration.exchange import MARGIN, Signals, check_scale, meet, queueing, receive
 from calibration.measurement import CalibrationError, Measurement, NotApplicable, Quantity, Verdict
 from calibration.timing import Arrival, aimed, band_rms, sounding_delay
 from dsp.frame import SLOT_GUARD, sounding
@@ -124,7 +124,7 @@ def _group(server: Radio, agent: Radio, signals: Signals, coarse: float) -> list
     meeting = meet(server, agent, signals)
     numerology = signals.numerology
     wave = signals.amplitude * sounding(numerology)
-    soonest = max(server.now(), int(np.ceil(meeting.sent_at(agent.now() + agent.lead_time))))
+    soonest = max(server.now(), int(np.ceil(meeting.sent_at(agent.now() + agent.lead_time + queueing(agent)))))
     targets = [soonest + MARGIN + number * (wave.size + GAP) for number in range(SOUNDINGS)]
     for target in targets:
         agent.transmit(*aimed(wave, meeting, meeting.beacon.cfo, target, signals.sample_rate))

@@ -13,7 +13,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from calibration.exchange import MARGIN, Meeting, Signals, check_scale, receive
+from calibration.exchange import Meeting, Signals, check_scale, queueing, receive, soonest
 from calibration.measurement import CalibrationError
 from calibration.timing import path_delay
 from dsp.frame import marker
@@ -23,7 +23,7 @@ from radio.base import Radio
 
 SPACING = 0.02  # seconds
 RAMP = 0.0, 1e-3, 3e-3, 8e-3
-AHEAD = 6  # markers that are queued before one is listened for
+AHEAD = 6  # markers that are queued before one is listened for, beyond those that the lead time covers
 EDGE = 16  # samples on each side of a marker
 LEAST_SNR = 0.1  # of an element; noise alone reaches 0.09 at five standard errors
 
@@ -74,13 +74,13 @@ def listen(sender: Radio, hearer: Radio, signals: Signals, meeting: Meeting, sec
     regular = SPACING * np.arange(1, round(seconds / SPACING) + 1)
     offsets = [round(time * signals.sample_rate) for time in (*RAMP, *regular)]
     wave = (signals.amplitude * marker(signals.numerology)).astype(np.complex64)
-    soonest = max(sender.now() + sender.lead_time, int(np.ceil(meeting.sent_at(hearer.now() + MARGIN))))
-    start, queued = soonest + MARGIN, 0
+    start, queued = soonest(sender, hearer, meeting), 0
+    ahead = AHEAD + int(np.ceil((sender.lead_time + queueing(sender)) / (SPACING * signals.sample_rate)))
     captures: list[np.ndarray] = []
     firsts: list[int] = []
     fractions: list[float] = []
     for number, offset in enumerate(offsets):
-        while queued < min(number + AHEAD, len(offsets)):
+        while queued < min(number + ahead, len(offsets)):
             sender.transmit(wave, start + offsets[queued])
             queued += 1
         expected = meeting.heard_at(start + offset)

@@ -8,8 +8,9 @@ channel      through radios that are corrected
 reciprocity  last: the ratio of two chains, corrections included
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from functools import partial
 
 from calibration import channel, clock, iq, latency, levels, reciprocity
@@ -20,8 +21,10 @@ from calibration.measurement import CalibrationError, Measurement, NotApplicable
 from calibration.rules import rule_of
 from calibration.setting import take
 from calibration.station import Station
-from radio.base import Radio, RadioError
+from radio.base import LateError, OverrunError, Radio, RadioError
+from radio.settings import Change
 
+TRIES = 3  # of a measurement whose streams break
 KINDS = "levels", "clock", "iq", "latency", "channel", "reciprocity"
 
 
@@ -122,8 +125,11 @@ def _sweep(bench: Bench, options: Options, station: Station) -> Measurement:
 
 
 def _set(station: Station, measurement: Measurement) -> Measurement:
-    take(station.radio, measurement.quantities)
-    return measurement
+    """Set a radio, and return the measurement with the trim that the radio has, the nearest to the one wished."""
+    after, quantities = take(station.radio, measurement.quantities), dict(measurement.quantities)
+    if "trim_ppm" in quantities:
+        quantities["trim_ppm"] = replace(quantities["trim_ppm"], value=after.clock_trim_ppm)
+    return replace(measurement, quantities=quantities)
 
 
 def _clock(bench: Bench, options: Options) -> Iterator[Step]:
@@ -177,7 +183,47 @@ def _through(measure: Callable[..., Measurement], bench: Bench, station: Station
 def _tried(bench: Bench, kind: str, station: Station, measure: Callable[[], Measurement]) -> Step:
     """Return what came of a measurement; the world's faults become part of it."""
     bench.begun(kind, station)
-    return _outcome(kind, station, bench.server if rule_of(kind).has_partner else None, measure)
+    partner = bench.server if rule_of(kind).has_partner else None
+    others = [other.radio for other in bench.agents.values() if other is not station]
+    return tried(kind, station, partner, partial(_hushed, others, measure))
+
+
+def tried(kind: str, station: Station, partner: Station | None, measure: Callable[[], Measurement]) -> Step:
+    """Return what came of a measurement, made up to three times if streams break."""
+    return _outcome(kind, station, partner, partial(_again, measure))
+
+
+def _hushed(others: Sequence[Radio], measure: Callable[[], Measurement]) -> Measurement:
+    """Return a measurement during which other radios are at their largest attenuation: the carriers of mixers leak.
+
+    One that fails must not stop those that are measured.
+    """
+    before = {index: radio.settings.tx_attenuation_db for index, radio in enumerate(others)}
+    for radio in others:
+        _attenuated(radio, radio.limits.tx_attenuation_db.high)
+    try:
+        return measure()
+    finally:
+        for index, radio in enumerate(others):
+            _attenuated(radio, before[index])
+
+
+def _attenuated(radio: Radio, attenuation: float) -> None:
+    with suppress(RadioError):  # its own measurement will say so
+        radio.configure(Change(tx_attenuation_db=attenuation))
+
+
+def _again(measure: Callable[[], Measurement]) -> Measurement:
+    """Return a measurement; one during which a stream broke is made again, for the radios have started it anew.
+
+    Raises:
+        LateError, OverrunError: it broke every time.
+        CalibrationError, RadioError: as the measurement says.
+    """
+    for _ in range(TRIES - 1):
+        with suppress(LateError, OverrunError):
+            return measure()
+    return measure()
 
 
 def _outcome(kind: str, station: Station, partner: Station | None, measure: Callable[[], Measurement]) -> Step:

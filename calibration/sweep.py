@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from calibration.exchange import CHUNK, Meeting, Signals, check_scale, meet, queueing, receive, send
+from calibration.exchange import Meeting, Signals, check_scale, meet, portion, queueing, receive, send
 from calibration.measurement import CalibrationError
 from calibration.spectrum import Silence
 from dsp.frame import beacon
@@ -143,20 +143,20 @@ def listen_for(sender: Radio, hearer: Radio, signals: Signals, silence: Silence)
         RadioError: a radio failed.
     """
     wave = (signals.amplitude * beacon(signals.numerology)).astype(np.complex64)
-    first = hearer.now()
+    begun, chunk = hearer.now(), portion(hearer)
     soonest = sender.lead_time + queueing(sender)
     sender.transmit(wave, sender.now() + soonest)
-    end = first + soonest + signals.search
+    first, end = begun + sender.lead_time // 2, begun + soonest + signals.search
     is_clear, peak = False, 0.0
     while first < end or is_clear:
-        data = receive(hearer, CHUNK, first).data
+        data = receive(hearer, chunk, first).data
         peak = max(peak, float(np.abs(data).max()))
         if is_clear:  # the rest of a beacon may have come in the chunk after the one that made it clear
             break
-        heard = np.abs(data - silence.offset) ** 2
+        heard = np.abs(data[: data.size // SPAN * SPAN] - silence.offset) ** 2
         power = float(heard.reshape(-1, SPAN).mean(1).max())
         is_clear = power > CLEAR * silence.noise_var or power > max(LOUD, 2 * silence.noise_var)
-        first += CHUNK
+        first += chunk
     return Burst(is_clear, peak)
 
 

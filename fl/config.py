@@ -8,7 +8,7 @@ ranges (from the models), misspelt keys (with the nearest known name) and settin
 import hashlib
 import json
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
@@ -181,8 +181,16 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Config:
         raise ConfigError([f"{path}: not a TOML file: {error}"]) from error
 
 
-def parse(text: str, overrides: Sequence[str] = (), name: str = "configuration") -> Config:
+def parse(
+    text: str, overrides: Sequence[str] = (), name: str = "configuration", unneeded: Collection[str] = ()
+) -> Config:
     """Return the configuration of a TOML text with `key=value` overrides applied.
+
+    Args:
+        text: TOML.
+        overrides: `key=value`.
+        name: of the text, for messages.
+        unneeded: keys that may contradict others, because nobody is going to need them.
 
     Raises:
         ConfigError: everything that is wrong, at once.
@@ -192,11 +200,11 @@ def parse(text: str, overrides: Sequence[str] = (), name: str = "configuration")
     except tomllib.TOMLDecodeError as error:
         raise ConfigError([f"{name}: not a TOML file: {error}"]) from error
     problems = [problem for item in overrides if (problem := _override(raw, item))]
-    return check(raw, problems)
+    return check(raw, problems, unneeded)
 
 
-def check(raw: Mapping[str, Any], problems: Sequence[str] = ()) -> Config:
-    """Return the configuration that `raw` describes.
+def check(raw: Mapping[str, Any], problems: Sequence[str] = (), unneeded: Collection[str] = ()) -> Config:
+    """Return the configuration that `raw` describes; `unneeded` is as for `parse`.
 
     Raises:
         ConfigError: everything that is wrong with it, after the `problems` that are known already.
@@ -211,7 +219,7 @@ def check(raw: Mapping[str, Any], problems: Sequence[str] = ()) -> Config:
         found += [_describe(item) for item in error.errors()]
         broken = {_path(item["loc"]) for item in error.errors()}
         config = _without(raw, broken)
-    found += [text for keys, text in conflicts(config) if not broken.intersection(keys)]
+    found += [text for keys, text in conflicts(config) if not broken.union(unneeded).intersection(keys)]
     if found:
         raise ConfigError(found)
     return config

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from fl.radio_config import Loopback
 from fl.radios import modem
 from fl.uplink.waveform.agent import LISTENING
 from fl.uplink.waveform.stations import FIRST_BEACON
@@ -46,7 +47,7 @@ def _bench(config: "Config") -> Iterator[Conflict]:
         )
     if len(set(about.uris)) < len(about.uris):
         yield ("radio.pluto.uris",), "radio.pluto.uris: every radio can be named once only; remove the one named twice"
-    if not config.radio.is_simulated and config.radio.loopback != type(config.radio.loopback)():
+    if not config.radio.is_simulated and _impairments(config.radio.loopback) != _impairments(Loopback()):
         yield (
             ("radio.loopback", "radio.kind"),
             "radio.loopback: impairments are of a simulated air, these radios are real; leave the table out, or set "
@@ -59,6 +60,11 @@ def _bench(config: "Config") -> Iterator[Conflict]:
             f"uplink.snr_db: real radios have the SNR that they have, got {config.uplink.snr_db:g}; leave it out and "
             "set waveform.level_dbfs and radio.pluto.tx_attenuation_db",
         )
+
+
+def _impairments(air: Loopback) -> dict[str, object]:
+    """Return what a simulated air is told to do; when its channels are drawn anew does no harm where it is real."""
+    return air.model_dump(exclude={"redraw"})
 
 
 def _permission(config: "Config") -> Iterator[Conflict]:

@@ -17,7 +17,7 @@ from fl.data.episodes import Pool
 from fl.data.partition import Partition, by_class, by_class_overlap
 from fl.fading import BlockFading
 from fl.gradients import Loss
-from fl.models import Model, build
+from fl.models import Model, build, parameter_count
 from fl.pluto_radios import pluto
 from fl.radios import Bench, loopback, modem
 from fl.server import ServerOptimizer
@@ -106,6 +106,13 @@ def assemble(config: Config, cache: Path) -> Parts:
         uplink=uplink,
         calibration=used,
     )
+
+
+def unopened(config: Config) -> dict[str, int]:
+    """Return the sizes of an experiment without its parts: nothing is opened."""
+    length = parameter_count(config.model.kind, config.model.width, config.task.ways)
+    kept, symbols = count(config.uplink.sparsity, length), codec(config, length).n_symbols
+    return {"parameters": length, "kept_entries": kept, "channel_uses_per_round": symbols}
 
 
 def _partition(config: Config, classes: np.ndarray) -> Partition:

@@ -159,21 +159,27 @@ def _warn(history: list[dict[str, Any]]) -> None:
 
 
 def _describe(experiment: Any, folder: Path, cache: Path, record_every: int | None, as_json: bool) -> None:
-    from fl.setup import assemble, record_rounds
+    """Say what would run; real radios are not even opened for it."""
+    from fl.airtime import airtime
+    from fl.setup import assemble, record_rounds, unopened
 
-    parts = assemble(experiment, cache)
-    if record_every is not None:
-        record_rounds(parts, folder, record_every)
-    kept = parts.uplink.kept_entries
+    if experiment.uplink.kind == "waveform" and not experiment.radio.is_simulated:
+        sizes: dict[str, Any] = unopened(experiment)
+    else:
+        parts = assemble(experiment, cache)
+        if record_every is not None:
+            record_rounds(parts, folder, record_every)
+        kept, symbols = parts.uplink.kept_entries, getattr(parts.uplink, "n_symbols", None)
+        sizes = {"parameters": parts.model.dimension, "kept_entries": kept, "channel_uses_per_round": symbols}
     about = {
         "out": str(folder),
         "rounds": experiment.rounds,
         "agents": experiment.agents.count,
         "agents_per_round": experiment.agents.scheduled,
         "dataset": experiment.task.dataset,
-        "parameters": parts.model.dimension,
-        "kept_entries": kept,
         "uplink": experiment.uplink.kind,
-        "channel_uses_per_round": getattr(parts.uplink, "n_symbols", None),
+        **sizes,
     }
+    if experiment.uplink.kind == "waveform":
+        about |= airtime(experiment)
     click.echo(json.dumps(about) if as_json else "\n".join(f"{key}: {value}" for key, value in about.items()))

@@ -21,6 +21,7 @@ class Noise:
 
     rng: np.random.Generator
     serial: str = "noise"
+    lead_time: int = 0
 
     def now(self):
         return 0

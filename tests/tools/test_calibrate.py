@@ -249,7 +249,10 @@ def test_the_doctor_says_whether_the_calibration_is_fresh(bench, config, tmp_pat
 
 @pytest.mark.parametrize(("arguments", "words"), [
     ([], "--radio loopback"),
-    (["--radio", "ip:192.168.2.1"], "loopback only"),
+    (["--radio", "ether:192.168.2.1"], "no such kind of radio"),
+    (["--radio", "ip:192.168.2.1", "--radio", "pluto"], "as libiio does"),
+    (["--radio", "pluto:agents=1,blok=3"], "radio.pluto.block"),
+    (["--radio", "pluto", "--radio", "pluto"], "agents=N"),
     (["--radio", "loopback:offset_pm=3"], "radio.loopback.offset_ppm"),
     (["--radio", "loopback:nonsense"], "KEY=VALUE"),
     (["--radio", "loopback", "--radio", "loopback"], "agents=N"),

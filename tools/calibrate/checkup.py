@@ -3,7 +3,10 @@
 from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime
+from math import log10
 from pathlib import Path
+
+import numpy as np
 
 from calibration import use
 from calibration.setting import take
@@ -15,7 +18,8 @@ from radio.base import RadioError
 from tools.calibrate.opening import Bench, open_bench
 from tools.paths import default_table
 
-LISTENED = 4096
+LISTENED = 0.5  # seconds, in which streams show whether they keep up
+SIMULATED = 4096  # samples, of radios that cannot lose any
 
 Row = tuple[str, bool, str, str]
 
@@ -33,7 +37,11 @@ def radios(config: Path | None, uris: tuple[str, ...], overrides: tuple[str, ...
         ConfigError: something of the arguments is wrong.
         TableError: the table cannot be read.
     """
-    bench = open_bench(config, uris, overrides)
+    try:
+        bench = open_bench(config, uris, overrides)
+    except RadioError as error:
+        yield "radios", False, str(error), "the others are not looked at before this one answers"
+        return
     path = path or bench.config.calibration.table or default_table()
     table, stations = load(path), [bench.server, *bench.agents.values()]
     kinds: list[str] = [kind for kind in use.ORDER if kind in bench.config.calibration.use]
@@ -44,25 +52,27 @@ def radios(config: Path | None, uris: tuple[str, ...], overrides: tuple[str, ...
         for station in stations:
             stack.callback(station.radio.close)
         for station in stations:
-            answer = _answer(station)
+            answer = _answer(station, bench.config.radio.is_simulated)
             yield answer
             if answer[1]:
                 yield from _calibration(station, bench, table, kinds)
 
 
-def _answer(station: Station) -> Row:
+def _answer(station: Station, is_simulated: bool) -> Row:
     radio = station.radio
+    count = SIMULATED if is_simulated else round(LISTENED * radio.sample_rate)
     try:
-        heard = radio.receive(LISTENED, radio.now())
+        heard = radio.receive(count, radio.now())
     except RadioError as error:
         return station.name, False, str(error), "look at its power, cable and address"
     if heard.lost:
-        seen = f"{radio.serial} lost {heard.lost} of {LISTENED} samples"
+        seen = f"{radio.serial} lost {heard.lost} of {count} samples"
         return station.name, False, seen, "lower the sample rate or the load of the machine"
     settings = radio.settings
     seen = (
         f"{radio.serial}, {settings.carrier / 1e9:g} GHz, {settings.sample_rate / 1e6:g} MS/s, attenuation "
-        f"{settings.tx_attenuation_db:g} dB, gain {settings.rx_gain_db:g} dB"
+        f"{settings.tx_attenuation_db:g} dB, gain {settings.rx_gain_db:g} dB; {count} samples without a gap, rms "
+        f"{10 * log10(max(float(np.mean(np.abs(heard.data) ** 2)), 1e-30)):.1f} dBFS"
     )
     return station.name, True, seen, ""
 

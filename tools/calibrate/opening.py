@@ -1,21 +1,17 @@
-"""From `[CONFIG] --radio URI --set KEY=VALUE` to the radios that are to be calibrated.
+"""From `[CONFIG] --radio URI --set KEY=VALUE` to the radios that are to be calibrated."""
 
-loopback                                  a simulated bench with the faults that CONFIG plants, or none
-loopback:offset_ppm=20,agents=10,seed=3   the same, with keys of radio.loopback, agents.count and seed set
-"""
-
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import click
 
 if TYPE_CHECKING:
     from calibration.exchange import Signals
     from calibration.station import Station
     from fl.config import Config
     from fl.uplink.waveform.settings import Modem
-
-SHORT = {"agents": "agents.count", "seed": "seed", "snr_db": "uplink.snr_db"}
-STILL = "radio.loopback.redraw=false"  # new channels are for rounds; a calibration lies within one of them
 
 
 @dataclass(frozen=True)
@@ -51,14 +47,43 @@ def open_bench(
     Raises:
         ConfigError: something of this is wrong.
     """
-    from fl import config as configuration
+    from tools.calibrate.uris import is_alone
 
-    settings = (*_settings(config is not None, uris), *overrides)
+    experiment = parsed(config, uris, overrides)
+    count = 0 if is_alone(uris) else experiment.agents.count
+    words = [*([] if config is None else [str(config)])]
+    words += [word for uri in uris for word in ("--radio", uri)]
+    words += [word for item in overrides for word in ("--set", item)]
+    return bench_of(experiment, shlex.join(words), _chosen(agents, count))
+
+
+def parsed(config: Path | None, uris: tuple[str, ...], overrides: tuple[str, ...]) -> "Config":
+    """Return the configuration that the arguments of a verb mean.
+
+    Raises:
+        ConfigError: something of this is wrong; for real radios with a whole command that would do.
+    """
+    from fl import config as configuration
+    from tools.calibrate import uris as called
+
+    settings = (*called.settings_of(uris, config is not None), *overrides)
     text = "" if config is None else _read(config)
-    experiment = configuration.parse(text, settings, str(config or "defaults"))
-    chosen = _chosen(agents, experiment.agents.count)
-    words = [*([] if config is None else [str(config)]), *(f"--radio {uri}" for uri in uris)]
-    return bench_of(experiment, " ".join([*words, *(f"--set {item}" for item in overrides)]), chosen)
+    unneeded = called.unneeded(uris, config is not None)
+    try:
+        return configuration.parse(text, settings, str(config or "defaults"), unneeded)
+    except configuration.ConfigError as error:
+        *others, last = error.problems
+        if any(problem.startswith(called.NEEDED) for problem in error.problems) and uris:
+            last += f"\n  for example: {called.example(uris, _verb())}"
+        raise configuration.ConfigError([*others, last]) from error
+
+
+def _verb() -> str:
+    """Return the command that the user has called, without its arguments."""
+    context = click.get_current_context(silent=True)
+    if context is None:
+        return "airmeta calibrate all"
+    return "airmeta" + context.command_path.removeprefix(context.find_root().command_path)
 
 
 def bench_of(experiment: "Config", again: str, agents: list[int] | None = None) -> Bench:
@@ -69,20 +94,12 @@ def bench_of(experiment: "Config", again: str, agents: list[int] | None = None) 
         again: arguments of the command line that mean the same radios.
         agents: the ones meant; None: all.
     """
-    from calibration.exchange import Signals
     from calibration.station import Station
+    from fl.radios import modem
     from fl.setup import open_radios
 
-    modem, bench = open_radios(experiment)
-    signals = Signals(
-        modem.numerology,
-        modem.carrier,
-        modem.level,
-        modem.delay_spread,
-        false_alarm=modem.false_alarm,
-        round_span_s=_round_span(experiment, modem),
-        turnaround_s=modem.turnaround / modem.sample_rate,
-    )
+    signals = signals_of(experiment, modem(experiment.waveform, experiment.radio.carrier))
+    _, bench = open_radios(experiment)
     return Bench(
         Station("server", again, bench.server),
         {
@@ -92,6 +109,21 @@ def bench_of(experiment: "Config", again: str, agents: list[int] | None = None) 
         signals,
         again,
         experiment,
+    )
+
+
+def signals_of(experiment: "Config", modem: "Modem") -> "Signals":
+    """Return what calibration sends, for the waveform of an experiment."""
+    from calibration.exchange import Signals
+
+    return Signals(
+        modem.numerology,
+        modem.carrier,
+        modem.level,
+        modem.delay_spread,
+        false_alarm=modem.false_alarm,
+        round_span_s=_round_span(experiment, modem),
+        turnaround_s=modem.turnaround / modem.sample_rate,
     )
 
 
@@ -115,33 +147,12 @@ def _read(config: Path) -> str:
         raise ConfigError([f"{config}: cannot be read ({error}); give the path of a TOML file"]) from error
 
 
-def _settings(has_config: bool, uris: tuple[str, ...]) -> list[str]:
-    """Return the overrides that URIs stand for."""
-    from fl.config import ConfigError
-
-    if not uris and not has_config:
-        raise ConfigError(["no radio: name an experiment, or --radio URI, for example --radio loopback"])
-    common = ["uplink.kind=waveform", "waveform.channel_from=uplink", STILL]
-    if not uris:
-        return common
-    if len(uris) > 1:
-        raise ConfigError([f"--radio: one simulated bench at a time, got {', '.join(uris)}; set agents=N in its URI"])
-    kind, _, options = uris[0].partition(":")
-    if kind != "loopback":
-        raise ConfigError([f"--radio {uris[0]}: this version knows loopback only; write --radio loopback"])
-    keys = ["radio.kind=loopback", *([] if has_config else ["task.partition=class_overlap"])]
-    for item in filter(None, options.split(",")):
-        key, equals, value = item.partition("=")
-        if not equals:
-            raise ConfigError([f"--radio {uris[0]}: expected KEY=VALUE after the colon, got {item!r}"])
-        keys.append(f"{SHORT.get(key, f'radio.loopback.{key}')}={value}")
-    return common + keys
-
-
 def _chosen(agents: tuple[int, ...], count: int) -> list[int]:
     from fl.config import ConfigError
 
     unknown = [agent for agent in agents if not 0 <= agent < count]
+    if unknown and not count:
+        raise ConfigError([f"--agent {unknown[0]}: one radio is the server's; name that of the agent with --radio"])
     if unknown:
         raise ConfigError([f"--agent {unknown[0]}: this bench has agents 0 to {count - 1}"])
     return sorted(set(agents)) or list(range(count))

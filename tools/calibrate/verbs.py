@@ -15,6 +15,7 @@ from tools.options import Command, json_option, readable_errors, set_option
 from tools.paths import default_table
 
 if TYPE_CHECKING:
+    from calibration.sequence import Options
     from calibration.station import Station
     from tools.calibrate.done import Done
     from tools.calibrate.opening import Bench
@@ -64,7 +65,13 @@ EXTRA: dict[str, tuple[Callable[[Command], Command], ...]] = {
 REMARKABLE = "iq", "channel"  # kinds whose remarks matter even when all is well: tracking, numerology
 COMMON = (
     click.argument("config", required=False, type=click.Path(path_type=Path, dir_okay=False)),
-    click.option("--radio", "uris", multiple=True, metavar="URI", help="Radios, server first; loopback[:KEY=VALUE,…]."),
+    click.option(
+        "--radio",
+        "uris",
+        multiple=True,
+        metavar="URI",
+        help="ip:… or usb:… of each radio, the server's first; or loopback[:KEY=VALUE,…], pluto[:KEY=VALUE,…].",
+    ),
     set_option,
     click.option("--agent", "agents", multiple=True, type=int, metavar="N", help="Only this agent; repeatable."),
     click.option(
@@ -73,6 +80,7 @@ COMMON = (
         help="Calibration table; default: calibration.table of CONFIG, else this user's.",
     ),
     click.option("--resume", is_flag=True, help="Leave out what the table still holds."),
+    click.option("--dry-run", is_flag=True, help="Say what would be sent, for how long; open and send nothing."),
     click.option("--report", type=click.Path(path_type=Path, dir_okay=False), help="Write one HTML page."),
     json_option,
 )
@@ -93,6 +101,7 @@ def _verb(kind: str) -> click.Command:
         f"{ABOUT[kind]}\n\nCONFIG is an experiment; without one, --radio says which radios. Every result is stored as "
         "soon as it is there; a measurement that fails leaves the old entry untouched. Exit status 1 if one failed."
         f"\n\n\b\nExamples:\n    airmeta calibrate {kind} --radio {example}\n"
+        f"    airmeta calibrate {kind} --radio ip:192.168.2.1 --radio ip:192.168.3.1 --dry-run\n"
         f"    airmeta calibrate {kind} experiments/omniglot-bench.toml --agent 3 --report {kind}.html"
     )
     return click.command(kind, help=help_text, short_help=ABOUT[kind])(body)
@@ -107,19 +116,23 @@ def _measure(kind: str, chosen: dict[str, Any]) -> None:
     use_threads(1)
     tracking = {"on": True, "off": False, None: None}[chosen.get("tracking")]
     names = {name: chosen[name] for name in ("reference_dbm", "target_db", "cutoff_db", "seconds") if name in chosen}
+    options = Options(tracking=tracking, **names)
+    if chosen["dry_run"]:
+        _rehearse(kind, chosen, options)
+        return
     done: list[Done] = []
     started = time.perf_counter()
     with readable_errors():
         bench = open_bench(chosen["config"], chosen["uris"], chosen["overrides"], chosen["agents"])
         kinds = _kinds(kind, bench)
         table = chosen["table"] or bench.config.calibration.table or default_table()
-        work = Work(bench, table, Options(tracking=tracking, **names), _remark, _begun)
+        work = Work(bench, table, options, _remark, _begun)
         if not chosen["as_json"]:
             _header(bench, table)
         try:
             for one in work.run(kinds, chosen["resume"]):
                 done.append(one)
-                known = any(other.failure == one.failure or not other.applies for other in done[:-1])
+                known = any(other.kind == one.kind and not other.applies for other in done[:-1])
                 click.echo(json.dumps(_record(one, bench)) if chosen["as_json"] else _line(one, known))
         except KeyboardInterrupt:
             raise click.ClickException(
@@ -136,11 +149,27 @@ def _measure(kind: str, chosen: dict[str, Any]) -> None:
         raise SystemExit(1)
 
 
+def _rehearse(kind: str, chosen: dict[str, Any], options: "Options") -> None:
+    """Say what a calibration would send, without opening a radio."""
+    from calibration.sequence import KINDS
+    from tools.calibrate.opening import parsed
+    from tools.calibrate.rehearsal import describe, rehearse
+
+    with readable_errors():
+        config = parsed(chosen["config"], chosen["uris"], chosen["overrides"])
+        agents = len(set(chosen["agents"])) or config.agents.count
+        parts = list(rehearse(config, agents, KINDS if kind == "all" else (kind,), options))
+    if chosen["as_json"]:
+        click.echo(json.dumps([asdict(part) for part in parts]))
+    else:
+        describe(config, agents, parts, click.echo)
+
+
 def _kinds(kind: str, bench: "Bench") -> tuple[str, ...]:
     """Return the kinds that a verb measures; levels are of all agents together."""
     from calibration.sequence import KINDS
 
-    whole = len(bench.agents) == bench.config.agents.count
+    whole = len(bench.agents) in (0, bench.config.agents.count)
     if kind == "levels" and not whole:
         raise click.ClickException("levels are chosen for all agents together; leave out --agent")
     return (kind,) if kind != "all" else KINDS if whole else KINDS[1:]
@@ -150,7 +179,7 @@ def _header(bench: "Bench", table: Path) -> None:
     signals = bench.signals
     band = f"{signals.carrier / 1e9:g} GHz, {signals.sample_rate / 1e6:g} MS/s"
     click.echo(f"Server     {bench.server.radio.serial}, {band}")
-    click.echo(f"Agents     {', '.join(str(agent) for agent in bench.agents)}")
+    click.echo(f"Agents     {', '.join(str(agent) for agent in bench.agents) or 'none'}")
     click.echo(f"Table      {table}\n")
 
 

@@ -4,10 +4,11 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 
-from calibration import sequence, use
+from calibration import alone, sequence, use
 from calibration.entry import Entry, entry_of
 from calibration.sequence import Options, Step
 from calibration.setting import take
@@ -56,11 +57,24 @@ class Work:
             TableError: the table cannot be read or written.
             SettingError: a radio did not take what it was to be set to.
         """
+        if not self.bench.agents:
+            yield from self._alone(kinds)
+            return
         first = sequence.KINDS.index(kinds[0])
         for kind in sequence.KINDS[:first]:
             self._use(kind)
         for kind in kinds:
             yield from self._measure(kind, resume)
+
+    def _alone(self, kinds: tuple[str, ...]) -> Iterator[Done]:
+        """Yield what can be said of the server's radio without another one."""
+        server = self.bench.server
+        for kind in kinds:
+            self._begun(kind, server)
+            step = sequence.tried(kind, server, None, partial(alone.measure, kind, server.radio, self.bench.signals))
+            failure = step.failure or self._keep(step)
+            measurement = None if failure else step.measurement
+            yield Done(server.name, kind, measurement, failure, self._watch.read(server.name), step.applies)
 
     def _measure(self, kind: str, resume: bool) -> Iterator[Done]:
         agents = self.bench.agents

@@ -1,7 +1,9 @@
 """`airmeta radio emulate`: virtual Plutos for any client of libiio."""
 
 import asyncio
+import shlex
 import signal
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -27,15 +29,16 @@ from tools.options import readable_errors, set_option
     help="Sample time is the time of day, or waits for all clients (the default: deterministic).",
 )
 @click.option("--seed", type=click.IntRange(min=0), help="Of everything random; default: that of the configuration.")
+@click.option(
+    "--noise-dbfs", type=float, default=-60.0, show_default=True, help="Of a receiver at a gain of 40 dB; -inf: none."
+)
 @set_option
-def emulate(
-    units: int, host: str, port: int, addresses: bool, real_time: bool, seed: int | None, overrides: tuple[str, ...]
-) -> None:
+def emulate(units: int, host: str, port: int, addresses: bool, **chosen: Any) -> None:
     """Serve virtual PlutoSDRs that share one simulated air, until Ctrl-C.
 
     Prints a URI for each, one a line. They speak the protocol of libiio: use them with pyadi-iio, GNU Radio, iio_info.
-    Unit 0 is what the configuration calls the server. The air is silent and perfect but for what `--set
-    radio.loopback.KEY=VALUE` says.
+    Unit 0 is what the configuration calls the server. But for the noise of the receivers, the air is perfect unless
+    `--set radio.loopback.KEY=VALUE` says otherwise.
 
     \b
     Examples:
@@ -54,11 +57,12 @@ def emulate(
         for number in range(units)
     ]
     with readable_errors():
-        asyncio.run(_serve(_bench(units, real_time, seed, overrides), endpoints))
+        bench = _bench(units, **chosen)
+        asyncio.run(_serve(bench, endpoints))
 
 
-def _bench(units: int, real_time: bool, seed: int | None, overrides: Sequence[str]) -> Any:
-    """Return the units, on an air with the impairments that are asked for and no others."""
+def _bench(units: int, real_time: bool, seed: int | None, noise_dbfs: float, overrides: Sequence[str]) -> Any:
+    """Return the units, on an air with noise, the impairments that are asked for, and no others."""
     from fl.config import parse
     from fl.radios import simulated_air
     from radio.emulation.bench import Bench
@@ -68,8 +72,8 @@ def _bench(units: int, real_time: bool, seed: int | None, overrides: Sequence[st
     experiment = parse("", [*perfect, *overrides])
     config, drawn = experiment.radio.loopback, experiment.seed if seed is None else seed
     redraw = experiment.waveform.round_period_s if config.redraw else 0.0
-    clock = RealTime() if real_time else LockStep()
-    return Bench(units, lambda rate: simulated_air(config, rate, 0.0, redraw, drawn), clock, drawn)
+    clock, noise_var = RealTime() if real_time else LockStep(), 10 ** (noise_dbfs / 10)
+    return Bench(units, lambda rate: simulated_air(config, rate, noise_var, redraw, drawn), clock, drawn)
 
 
 async def _serve(bench: Any, endpoints: list[tuple[str, int]]) -> None:
@@ -83,6 +87,17 @@ async def _serve(bench: Any, endpoints: list[tuple[str, int]]) -> None:
         if not is_loopback(endpoints[0][0]):
             click.echo("These radios can be reached from other machines; anybody there may use them.", err=True)
         click.echo("\n".join(server.uris))
+        if sys.stderr.isatty():
+            example = _example(server.uris, bench.air_at(4e6).carrier)
+            click.echo(f"Look at them with: {example}\nThen airmeta calibrate all, with the same arguments.", err=True)
         await stop.wait()
     finally:
         await server.stop()
+
+
+def _example(uris: Sequence[str], carrier: float) -> str:
+    """Return a command that uses virtual radios as if they were real."""
+    band = f"radio.tx.authorised_band=[{carrier - 10e6:.12g},{carrier + 10e6:.12g}]"
+    keys = f"radio.pluto.carrier_hz={carrier:.12g}", "radio.tx.medium=cable", band
+    words = [word for uri in uris for word in ("--radio", uri)] + [word for key in keys for word in ("--set", key)]
+    return shlex.join(["airmeta", "doctor", *words])

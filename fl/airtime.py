@@ -1,0 +1,45 @@
+"""What a run will send, before it does: where, how strongly, for how long. Nothing is opened, nothing is sent."""
+
+from typing import Any
+
+from dsp.frame import beacon, marker, sounding
+from fl.config import Config
+from fl.models import parameter_count
+from fl.radios import modem
+from fl.setup import codec
+
+
+def airtime(config: Config) -> dict[str, Any]:
+    """Return carrier, band, gains and airtime of a run whose uplink is a waveform.
+
+    Times are of a round after the first, whose soundings may be more; the duty cycle is that of the radio that sends
+    most. Gains are those that radios start with: a calibration table sets its own.
+    """
+    about, pluto = modem(config.waveform, config.radio.carrier), config.radio.pluto
+    model = config.model
+    symbols = codec(config, parameter_count(model.kind, model.width, config.task.ways)).n_symbols
+    if config.waveform.channel_from == "uplink":
+        frame = about.frame(config.agents.scheduled, symbols, first=False)
+    else:
+        frame = about.downlink_frame(config.agents.scheduled, symbols)
+    grid, rate = about.numerology, about.sample_rate
+    server = (beacon(grid).size + len(frame.markers) * marker(grid).size) / rate
+    agent = (frame.cycles * sounding(grid).size + frame.payload_length) / rate
+    period = about.period / rate
+    found: dict[str, Any] = {
+        "lo_hz": about.carrier,
+        "bandwidth_hz": pluto.bandwidth_hz or rate if config.radio.kind == "pluto" else rate,
+        "server_airtime_s": round(server, 6),
+        "agent_airtime_s": round(agent, 6),
+        "duty_cycle": round(max(server, agent * config.agents.scheduled / config.agents.count) / period, 4),
+        "duration_s": round(config.rounds * period, 3),
+    }
+    if config.radio.kind != "pluto":
+        return found
+    set_by = "radio.pluto" if config.calibration.table is None else str(config.calibration.table)
+    return found | {
+        "medium": config.radio.tx.medium,
+        "authorised_band_hz": config.radio.tx.authorised_band,
+        "tx_attenuation_db": pluto.tx_attenuation_db if set_by == "radio.pluto" else f"as in {set_by}",
+        "rx_gain_db": pluto.rx_gain_db if set_by == "radio.pluto" else f"as in {set_by}",
+    }

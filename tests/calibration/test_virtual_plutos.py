@@ -1,0 +1,123 @@
+"""`calibrate all` over virtual PlutoSDRs, client library and all, finds what was planted, to the accuracy of the chip.
+
+The Pluto's ADC has 12 bits, its gain steps of 1 dB, its attenuation of 0.25 dB, its crystal of 0.025 ppm. The truth is
+that of the loopback bench with the same keys and seed.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from calibration.entry import Entry
+from calibration.table_file import load
+from dsp.metrics import from_db
+from fl.radios import simulated_air
+from tests.drivers import need_libiio
+from tools.calibrate.opening import open_bench, parsed
+from tools.calibrate.work import Work
+from calibration.sequence import KINDS, Options
+
+AGENTS = 2
+FAULTS = (
+    "offset_ppm=10,latency=30,level_error_db=2,iq_gain_db=0.5,iq_phase_deg=2,dc_offset_db=-40,pa_saturation_dbfs=-4,"
+    "profile=flat,fading=false,snr_db=25"
+)
+URI = f"pluto:agents={AGENTS},block=8192,{FAULTS}"
+SLOW = (
+    "waveform.sample_rate=1e6", "waveform.n_fft=64", "waveform.half_width=25", "waveform.cyclic_prefix=16",
+    "waveform.window_lead=6",
+)  # fmt: skip
+SERVER = 0
+
+
+@dataclass(frozen=True)
+class Found:
+    """What was measured, by kind and number of the unit, and the air with what was planted."""
+
+    entries: dict[tuple[str, int], Entry]
+    air: object
+    path: object
+    sessions: dict[int, str]
+
+    def value(self, kind, unit, name):
+        return self.entries[kind, unit].quantities[name].value
+
+    def unit(self, number):
+        return self.air.unit(number)
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory):
+    need_libiio()
+    path = tmp_path_factory.mktemp("table") / "table.json"
+    config = parsed(None, (URI,), SLOW)
+    bench = open_bench(None, (URI,), SLOW)
+    stations = {SERVER: bench.server} | {agent + 1: station for agent, station in bench.agents.items()}
+    failures = {}
+    try:
+        for done in Work(bench, path, Options(), lambda _text: None).run(KINDS, resume=False):
+            if done.failure and done.applies:
+                failures[done.kind, done.name] = done.failure
+        sessions = {number: station.radio.session for number, station in stations.items()}
+    finally:
+        for station in stations.values():
+            station.radio.close()
+    assert not failures
+    numbers = {station.radio.serial: number for number, station in stations.items()}
+    entries = {(entry.kind, numbers[entry.radio.serial]): entry for entry in load(path).entries}
+    air = simulated_air(config.radio.loopback, 1e6, 0.0, 0.0, config.seed)
+    return Found(entries, air, path, sessions)
+
+
+def test_everything_but_the_ratio_is_measured_and_good(found):
+    kinds = {kind for kind, _ in found.entries}
+    assert kinds == {*KINDS} - {"reciprocity"}  # trimmed oscillators are no common clock
+    doubtful = {key: entry.verdict for key, entry in found.entries.items() if entry.verdict.word != "good"}
+    assert not doubtful
+
+
+@pytest.mark.parametrize("unit", range(1, 1 + AGENTS))
+def test_clocks_are_found_to_a_hundredth_ppm_and_trimmed_to_the_nearest_step(found, unit):
+    true = (found.unit(unit).rate / found.unit(SERVER).rate - 1) * 1e6
+    measured, trim = (found.value("clock", unit, name) for name in ("offset_ppm", "trim_ppm"))
+    assert measured == pytest.approx(true, abs=0.01)
+    assert abs(true + trim) < 0.0126 + 0.001  # half a Hz of 40 MHz
+
+
+@pytest.mark.parametrize("unit", range(1, 1 + AGENTS))
+def test_latency_is_found_to_the_sample(found, unit):
+    true = found.unit(unit).timing_offset + found.unit(SERVER).timing_offset
+    assert found.value("latency", unit, "delay_samples") == pytest.approx(true, abs=1.0)
+
+
+@pytest.mark.parametrize("unit", range(1, 1 + AGENTS))
+def test_gains_and_the_one_decibel_point_are_found(found, unit):
+    send, hear = found.unit(unit).transmit, found.unit(SERVER).receive
+    assert found.value("levels", unit, "link_gain_db") == pytest.approx(
+        hear.gain_db + hear.error_db + send.gain_db, abs=0.1
+    )
+    # Rapp of smoothness p bends by 1 dB at A = A_sat·(10^(p/10) − 1)^(1/2p)
+    knee = send.pa_saturation * (from_db(send.pa_smoothness) - 1) ** (1 / (2 * send.pa_smoothness))
+    assert found.value("levels", unit, "compression_dbfs") == pytest.approx(20 * np.log10(knee), abs=0.3)
+
+
+@pytest.mark.parametrize("unit", range(1 + AGENTS))
+def test_imbalance_is_found_where_tracking_is_off(found, unit):
+    for chain, planted in (("tx", found.unit(unit).transmit), ("rx", found.unit(unit).receive)):
+        assert found.value("iq", unit, f"{chain}_gain_db") == pytest.approx(planted.iq_gain_db, abs=0.1)
+        assert found.value("iq", unit, f"{chain}_phase_deg") == pytest.approx(planted.iq_phase_deg, abs=0.5)
+
+
+@pytest.mark.parametrize("unit", range(1, 1 + AGENTS))
+def test_latency_is_of_the_last_session_although_iq_tunes_mixers_aside(found, unit):
+    latency = found.entries["latency", unit]
+    assert {latency.radio.session, latency.partner.session} == {found.sessions[unit], found.sessions[SERVER]}
+
+
+def test_settings_are_those_that_the_chip_has(found):
+    for (kind, _), entry in found.entries.items():
+        if kind == "levels":
+            gain, attenuation = (entry.quantities[name].value for name in ("rx_gain_db", "tx_attenuation_db"))
+            assert gain == round(gain)
+            assert 4 * attenuation == round(4 * attenuation)
