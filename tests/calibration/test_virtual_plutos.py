@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from calibration.entry import Entry
+from calibration.sequence import KINDS, Options
 from calibration.table_file import load
 from dsp.metrics import from_db
 from fl.radios import simulated_air
 from tests.drivers import need_libiio
 from tools.calibrate.opening import open_bench, parsed
 from tools.calibrate.work import Work
-from calibration.sequence import KINDS, Options
 
 AGENTS = 2
 FAULTS = (
