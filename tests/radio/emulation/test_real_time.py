@@ -22,16 +22,16 @@ class Afternoon:
         monkeypatch.setattr(clock, "asyncio", SimpleNamespace(**vars(asyncio) | {"sleep": self.sleep}))
         monkeypatch.setattr(clock, "time", SimpleNamespace(monotonic=lambda: self.now))
         self.unit = Bench(1, clock=RealTime(**options), start_spread=0.0).units[0]
-        self.medium, self.rate = self.unit.medium, self.unit.chip.rate
+        self.medium, self.rate = self.unit.front.medium, self.unit.front.chip.rate
 
     async def sleep(self, seconds):
         """Let the client fill its queue, then time pass, more than was asked for where the machine stalls."""
         while self.delivery.queued(self.medium.count(0)) < self.delivery.depth:
-            self.unit.deliver(self.delivery, bytes(4 * SIZE))
+            self.unit.buffers.deliver(self.delivery, bytes(4 * SIZE))
         self.now += seconds + self.stalls.pop(len(self.steps), 0.0)
         self.steps.append((self.now, self.medium.time / self.rate))
         if len(self.steps) == self.count:
-            self.unit.close_delivery()
+            self.unit.buffers.close_delivery()
 
     def stream(self, count):
         """Stream through so many steps, and return how far behind the time of day sample time was at each."""
@@ -39,12 +39,12 @@ class Afternoon:
 
         async def run():
             start = self.now
-            self.delivery = self.unit.open_delivery(SIZE, cyclic=False)
-            self.unit.deliver(self.delivery, bytes(4 * SIZE))
-            self.unit.medium.clock.settle(self.medium)
+            self.delivery = self.unit.buffers.open_delivery(SIZE, cyclic=False)
+            self.unit.buffers.deliver(self.delivery, bytes(4 * SIZE))
+            self.unit.front.medium.clock.settle(self.medium)
             while len(self.steps) < count:
                 await asyncio.sleep(0)
-            await self.unit.medium.clock.stop()
+            await self.unit.front.medium.clock.stop()
             return [now - start - time for now, time in self.steps]
 
         return asyncio.run(run())
