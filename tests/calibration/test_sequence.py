@@ -4,10 +4,12 @@ from dataclasses import dataclass
 
 import pytest
 
+from calibration import alone
+from calibration.measurement import NotApplicable
 from calibration.rules import RULES
 from calibration.sequence import KINDS, Bench, Options, calibrate
 from calibration.station import Station
-from radio.base import RadioError
+from radio.base import LateError, RadioError
 from radio.settings import SettingError
 
 FAULTS = {"offset_ppm": 10.0, "latency": 30.0, "level_error_db": 2.0, "tx_attenuation_db": 3.0}
@@ -153,3 +155,63 @@ def test_whoever_watches_hears_of_every_measurement_before_it_begins(plant):
     )  # fmt: skip
     list(calibrate("latency", bench, Options()))
     assert begun == [("latency", "agent 0")]
+
+
+@dataclass
+class Watching:
+    """A radio that notes how another one is attenuated whenever it sends."""
+
+    radio: object
+    other: object
+    seen: list
+
+    def __getattr__(self, name):
+        return getattr(self.radio, name)
+
+    def transmit(self, samples, at):
+        self.seen.append(self.other.settings.tx_attenuation_db)
+        self.radio.transmit(samples, at)
+
+
+def test_who_is_not_measured_does_not_leak_into_it_and_is_as_before_afterwards(plant):
+    planted, seen = plant(13, **FAULTS), []
+    radios = {0: Watching(planted.agent(0), planted.agent(1), seen), 1: planted.agent(1)}
+    before = planted.agent(1).settings
+    assert steps_of("latency", bench_of(planted, radios))["agent 0"].measurement is not None
+    assert set(seen) == {planted.agent(1).limits.tx_attenuation_db.high}
+    assert planted.agent(1).settings == before
+
+
+@dataclass
+class Breaking:
+    """A radio whose stream breaks a few times."""
+
+    radio: object
+    breaks: int
+
+    def __getattr__(self, name):
+        return getattr(self.radio, name)
+
+    def transmit(self, samples, at):
+        if self.breaks > 0:
+            self.breaks -= 1
+            raise LateError("the transmitter ran dry")
+        self.radio.transmit(samples, at)
+
+
+@pytest.mark.parametrize(("breaks", "is_measured"), [(2, True), (3, False)])
+def test_what_a_broken_stream_spoils_is_measured_three_times_at_most(plant, breaks, is_measured):
+    planted = plant(14, **FAULTS)
+    step = steps_of("latency", bench_of(planted, {0: Breaking(planted.agent(0), breaks)}))["agent 0"]
+    assert (step.measurement is not None) is is_measured
+    assert is_measured or "LateError: the transmitter ran dry" in step.failure
+
+
+def test_a_radio_alone_says_what_it_needs_and_measures_what_it_can(plant):
+    planted = plant(15, leakage_db=-20.0)
+    with pytest.raises(NotApplicable, match=r"noise is -[0-9.]+ ± .*second --radio"):
+        alone.measure("levels", planted.server, planted.signals)
+    assert abs(alone.measure("latency", planted.server, planted.signals).quantities["own_samples"].value) < 0.1
+    for kind in ("clock", "iq", "channel", "reciprocity"):
+        with pytest.raises(NotApplicable, match="second --radio"):
+            alone.measure(kind, planted.server, planted.signals)

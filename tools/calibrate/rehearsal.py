@@ -14,7 +14,7 @@ from calibration.station import Station
 from dsp.metrics import from_db
 from fl.radio_config import Loopback
 from fl.radios import loopback, modem
-from radio.base import Radio, Samples
+from radio.base import Radio, RadioError, Samples
 from radio.pluto.pace import LOCK_STEP_BLOCKS, thread_blocks
 from radio.settings import Change, Settings
 from tools.calibrate.opening import signals_of
@@ -22,7 +22,7 @@ from tools.calibrate.opening import signals_of
 if TYPE_CHECKING:
     from fl.config import Config
 
-AIR = Loopback(fading=False, profile="flat", redraw=False, offset_ppm=1.0, tx_attenuation_db=30.0)
+AIR = Loopback(fading=False, profile="flat", redraw=False, offset_ppm=1.0)
 SNR_DB = 25.0
 
 
@@ -85,6 +85,9 @@ def rehearse(config: "Config", agents: int, kinds: tuple[str, ...], options: Opt
         agents: how many.
         kinds: in their order.
         options: what the user decides.
+
+    Raises:
+        RadioError: the simulated radios cannot be calibrated with this waveform.
     """
     about = modem(config.waveform, config.radio.carrier)
     air = AIR.model_copy(update={"carrier_hz": about.carrier})
@@ -95,8 +98,9 @@ def rehearse(config: "Config", agents: int, kinds: tuple[str, ...], options: Opt
     played = Bench(stations[0], {0: stations[1]}, signals_of(config, about))
     for kind in kinds:
         begun, before = server.now(), (server.sent, agent.sent)
-        for _ in calibrate(kind, played, replace(options, tracking=None)):
-            pass
+        for step in calibrate(kind, played, replace(options, tracking=None)):
+            if step.failure and step.applies:
+                raise RadioError(f"the rehearsal with simulated radios failed: {step.failure}")
         sent = [now - then for now, then in zip((server.sent, agent.sent), before, strict=True)]
         passed, down, up = (count / about.sample_rate for count in (server.now() - begun, *sent))
         yield Part(kind, agents * passed, agents * down, up)
@@ -120,7 +124,7 @@ def describe(config: "Config", agents: int, parts: list[Part], say: Callable[[st
         say(f"{part.kind:20s} {part.seconds:8.1f} s {part.server:11.3f} s {part.agent:10.3f} s")
     duty = max(total.server, total.agent) / max(total.seconds, 1e-9)
     say(
-        f"\nDuty cycle {100 * duty:.2g} % of the radio that sends most; {agents} agents, one after the other.\n"
+        f"\nDuty cycle {100 * duty:.2g} % of the radio that sends most; {agents} agent(s), one after the other.\n"
         "As rehearsed with simulated radios: how strongly yours hear each other decides the number of steps.\n"
         "Nothing was sent."
     )

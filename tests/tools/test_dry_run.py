@@ -1,0 +1,64 @@
+"""`--dry-run` of what would be sent by real radios: it is said, and nothing is opened."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from tools.cli import main
+
+KEYS = ("radio.pluto.carrier_hz=2.44e9", "radio.tx.medium=cable", "radio.tx.authorised_band=[2.43e9, 2.45e9]")
+URIS = ("--radio", "ip:192.0.2.1", "--radio", "ip:192.0.2.2")
+
+
+@pytest.fixture(autouse=True)
+def no_radio(monkeypatch):
+    """Let every attempt to reach a radio fail the test."""
+
+    def reached(uri, _timeout):
+        pytest.fail(f"{uri} was opened")
+
+    monkeypatch.setattr("radio.pluto.link.connect", reached)
+
+
+def call(*arguments):
+    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def test_a_calibration_says_lo_band_gains_airtime_and_duration():
+    sets = [word for key in KEYS for word in ("--set", key)]
+    told = call("calibrate", "latency", *URIS, *sets, "--dry-run")
+    for text in ("2440 MHz", "2439.5 to 2440.5 MHz", "2430 to 2450 MHz, cable", "40 dB", "Duty cycle", "Nothing was"):
+        assert text in told
+    (part,) = json.loads(call("calibrate", "latency", *URIS, *sets, "--dry-run", "--json"))
+    # 18 beacons one way or the other, 32 soundings; each waits for buffers of 65,536 samples, eight of which are 0.5 s
+    assert 0.5 * 18 < part["seconds"] < 60
+    assert 0 < part["server"] < part["agent"] < 0.1 * part["seconds"]
+
+
+def test_two_agents_take_the_server_twice_as_long():
+    sets = [word for key in KEYS for word in ("--set", key)]
+    one, two = (
+        json.loads(call("calibrate", "latency", *URIS, *more, *sets, "--dry-run", "--json"))[0]
+        for more in ((), ("--radio", "ip:192.0.2.3"))
+    )
+    assert (two["seconds"], two["server"]) == pytest.approx((2 * one["seconds"], 2 * one["server"]))
+    assert two["agent"] == one["agent"]
+
+
+def test_a_run_says_lo_band_gains_airtime_duty_cycle_and_duration(tmp_path):
+    config = tmp_path / "real.toml"
+    config.write_text(
+        'rounds = 10\n[agents]\ncount = 1\n[uplink]\nkind = "waveform"\n[radio]\nkind = "pluto"\n'
+        "[radio.pluto]\nuris = ['ip:192.0.2.1', 'ip:192.0.2.2']\ncarrier_hz = 2.44e9\nblock = 1024\n"
+        "tx_attenuation_db = 20\n[radio.tx]\nmedium = 'cable'\nauthorised_band = [2.43e9, 2.45e9]\n"
+        "[waveform]\nresponse_s = 0.01\ntrigger_lead_s = 0.01\nround_period_s = 0.5\nsearch_s = 0.001\n"
+    )
+    about = json.loads(call("run", config, "--dry-run", "--json"))
+    assert (about["lo_hz"], about["bandwidth_hz"], about["tx_attenuation_db"]) == (2.44e9, 4e6, 20)
+    assert about["authorised_band_hz"] == [2.43e9, 2.45e9]
+    assert about["duration_s"] == 10 * 0.5
+    most = max(about["server_airtime_s"], about["agent_airtime_s"])
+    assert about["duty_cycle"] == pytest.approx(most / 0.5, abs=1e-4)
