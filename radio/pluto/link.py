@@ -117,7 +117,7 @@ class Link:
         pump, self._pump = self._pump, None
         if pump is None:
             return
-        self._origin, self._left = pump.ring.end, self.pace.seconds(pump)
+        self._origin, self._left = pump.ring.end, pump.heard_at
         self.pace.stop(pump)
         pump.stream.close()
 
@@ -169,8 +169,9 @@ class Link:
         stream = self._stream()
         rate = self.tuning.sample_rate
         self._pump = Pump(stream, Ring(round(rate)))
+        self._pump.heard_at = self.pace.seconds(self._pump)
         if self._left is not None:  # the clock ran on meanwhile, as near as can be told
-            self._origin += max(round((self.pace.seconds(self._pump) - self._left) * rate), 0)
+            self._origin += max(round((self._pump.heard_at - self._left) * rate), 0)
         self._pump.ring.restart(self._origin)
         self.pace.start(self._pump, rate)
         self.wait(self.block)

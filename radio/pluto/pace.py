@@ -58,7 +58,7 @@ class FreeRunning:
         ended = threading.Event()
         threads = [
             threading.Thread(target=_repeat, args=(pump, action, ended), name=name, daemon=True)
-            for name, action in (("pluto-send", pump.push), ("pluto-hear", pump.pull))
+            for name, action in (("pluto-send", pump.push), ("pluto-hear", lambda: self._pull(pump)))
         ]
         self._threads[pump], self._rates[pump] = (ended, threads), rate
         for thread in threads:
@@ -91,6 +91,10 @@ class FreeRunning:
         """Return the time of day."""
         return time.monotonic()
 
+    def _pull(self, pump: Pump) -> None:
+        pump.pull()
+        pump.heard_at = self.seconds(pump)
+
 
 @dataclass
 class LockStep:
@@ -119,7 +123,9 @@ class LockStep:
         while pump.stream.heard < heard and pump.failure is None:
             nearest = min((other for other in due if other.failure is None), key=due.__getitem__)
             self._guarded(nearest, self._step)
-            due[nearest] += nearest.stream.block
+            if nearest.failure is None:
+                due[nearest] += nearest.stream.block
+                nearest.heard_at = due[nearest] / self.rate
 
     def stop(self, pump: Pump) -> None:
         """Serve it no more."""

@@ -20,6 +20,7 @@ class Pump:
         offset: samples heard less samples handed over at the instant when a sample leaves the queue; 0 until learned.
         failure: why it stopped.
         promised: samples to be sent that cannot be changed any more.
+        heard_at: when the last block was fetched, in seconds of the pace.
         changed: held by whoever touches these, notified whenever something is heard or has failed.
     """
 
@@ -29,6 +30,7 @@ class Pump:
     offset: int = 0
     failure: RadioError | None = None
     promised: int = 0
+    heard_at: float = 0.0
     changed: threading.Condition = field(default_factory=threading.Condition)
 
     def push(self) -> None:

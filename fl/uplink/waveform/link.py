@@ -18,7 +18,7 @@ from fl.uplink.waveform.capture import Capture
 from fl.uplink.waveform.round import MOST_CLIPPED, Round, Sent, Stations
 from fl.uplink.waveform.server import Granted, Link, Payload
 from fl.uplink.waveform.settings import check_radio
-from radio.base import RadioError
+from radio.base import LostRadioError, RadioError
 
 
 @dataclass
@@ -51,7 +51,11 @@ class WaveformUplink:
         return self.codec.n_symbols
 
     def deliver(self, offer: Offer, round_index: int) -> Delivery:
-        """Return what the server recovers from the superposed payloads of this round."""
+        """Return what the server recovers from the superposed payloads of this round.
+
+        Raises:
+            LostRadioError: the server's radio had failed, and cannot be opened again.
+        """
         on_air = self.round_of(self.stations, offer.agents, self.n_symbols, round_index, self.codec.seed)
         symbols = self.codec.sensing_of(round_index).forward(offer.kept)
         plain = np.asarray(to_device(symbols, "cpu"))
@@ -92,6 +96,8 @@ class WaveformUplink:
                     ),
                 },
             )
+        except LostRadioError:
+            raise
         except RadioError as error:
             excluded = on_air.excluded if granted is None else granted.grant.excluded
             return self._nothing(on_air, excluded, f"{type(error).__name__}: {error}")
@@ -119,12 +125,14 @@ class WaveformUplink:
             "clocks": np.array(clocks, np.float64).reshape(-1, 4),
             "tracks": np.array(tracks, np.float64).reshape(-1, 8),
             "met": np.array(sorted(self.stations.met), np.int64),
+            "session": np.frombuffer(self.stations.session.encode(), np.uint8).copy(),
         }
 
     def restore(self, state: dict[str, np.ndarray]) -> None:
         """Go on from a `state`."""
         stations = self.stations
         stations.met = set(state["met"].tolist())
+        stations.session = state["session"].tobytes().decode()
         stations.clocks = {int(row[0]): Clock(row[1], int(row[2]), row[3]) for row in state["clocks"].tolist()}
         stations.tracks = {
             int(row[0]): Track(float(row[1]), row[2:4].copy(), row[4:].reshape(2, 2)) for row in state["tracks"]

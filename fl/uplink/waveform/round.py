@@ -44,6 +44,7 @@ class Stations:
         clocks: of the agents beside the server's.
         tracks: the server's, of each agent's carrier offset before correction.
         met: agents that have been called before, heard or not.
+        session: of the server's radio in which the clocks were found.
     """
 
     modem: Modem
@@ -52,6 +53,7 @@ class Stations:
     clocks: dict[int, Clock] = field(default_factory=dict)
     tracks: dict[int, Track] = field(default_factory=dict)
     met: set[int] = field(default_factory=set)
+    session: str = ""
 
 
 @dataclass(frozen=True)
@@ -118,6 +120,9 @@ class Round:
         server.transmit((amplitude * beacon(numerology)).astype(np.complex64), self.start)
         for offset in self.frame.markers[0 if self.frame.cycles > 1 else 1 :]:
             server.transmit((amplitude * marker(numerology)).astype(np.complex64), self.start + offset)
+        if server.session != self.stations.session:  # its counter may have jumped
+            self.stations.clocks.clear()
+            self.stations.session = server.session
         for row in self._in_turn():
             agent = self.agents[row]
             try:
@@ -128,6 +133,7 @@ class Round:
                 self.excluded[agent] = f"{type(error).__name__}: {error}"
                 self.stations.clocks.pop(agent, None)
         if not self.followers:
+            server.now()  # says so if the server's radio is the one that failed
             raise RadioError(f"no agent heard the beacon; agent {self.agents[0]}: {self.excluded[self.agents[0]]}")
 
     def _in_turn(self) -> list[int]:
