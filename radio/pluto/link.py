@@ -43,6 +43,7 @@ class Link:
     _attributes: Attributes | None = None
     _pump: Pump | None = None
     _origin: int = 0
+    _ended: int = 0
     _left: float | None = None
 
     @property
@@ -91,6 +92,7 @@ class Link:
         tuning.apply_receiver(self.attributes, settings)
         self._start()
         self._learn()
+        self._go_on()
 
     def wait(self, heard: int) -> None:
         """Return when the stream has heard so many samples.
@@ -117,7 +119,8 @@ class Link:
         pump, self._pump = self._pump, None
         if pump is None:
             return
-        self._origin, self._left = pump.ring.end, pump.heard_at
+        self._origin = self._ended = pump.ring.end
+        self._left = self.pace.seconds(pump)
         self.pace.stop(pump)
         pump.stream.close()
 
@@ -157,7 +160,7 @@ class Link:
         self._stream().close()
 
     def _stream(self) -> Stream:
-        stream = Stream(self.attributes, self.block)
+        stream = Stream(self.attributes, self.block, self.pace.queue)
         try:
             stream.open()
         except BaseException:
@@ -169,9 +172,6 @@ class Link:
         stream = self._stream()
         rate = self.tuning.sample_rate
         self._pump = Pump(stream, Ring(round(rate)))
-        self._pump.heard_at = self.pace.seconds(self._pump)
-        if self._left is not None:  # the clock ran on meanwhile, as near as can be told
-            self._origin += max(round((self._pump.heard_at - self._left) * rate), 0)
         self._pump.ring.restart(self._origin)
         self.pace.start(self._pump, rate)
         self.wait(self.block)
@@ -188,3 +188,10 @@ class Link:
         self.wait(pump.stream.heard + FLUSHED * self.block)
         with pump.changed:
             pump.ring.restart(pump.ring.end)
+
+    def _go_on(self) -> None:
+        """Call the next sample what it would be had the clock run on since the last stream, as near as can be told."""
+        if self._left is not None:
+            with self.pump.changed:
+                passed = self.pace.seconds(self.pump) - self._left
+                self.rebase(self._ended + max(round(passed * self.tuning.sample_rate), 0))

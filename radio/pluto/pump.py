@@ -20,7 +20,6 @@ class Pump:
         offset: samples heard less samples handed over at the instant when a sample leaves the queue; 0 until learned.
         failure: why it stopped.
         promised: samples to be sent that cannot be changed any more.
-        heard_at: when the last block was fetched, in seconds of the pace.
         changed: held by whoever touches these, notified whenever something is heard or has failed.
     """
 
@@ -30,7 +29,6 @@ class Pump:
     offset: int = 0
     failure: RadioError | None = None
     promised: int = 0
-    heard_at: float = 0.0
     changed: threading.Condition = field(default_factory=threading.Condition)
 
     def push(self) -> None:
@@ -45,6 +43,7 @@ class Pump:
         """Fetch the next block of what is heard."""
         block = self.stream.pull()
         with self.changed:
+            self.stream.heard += len(block)  # with the ring: who sets indices must see both or none
             self.ring.append(block)
             self.changed.notify_all()
 

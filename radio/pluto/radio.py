@@ -67,6 +67,11 @@ class PlutoRadio:
         """Changes when streams are started, or a mixer is tuned again or has power again."""
         return self._upkeep.session
 
+    @property
+    def breaks(self) -> int:
+        """How often its streams have broken: samples lost, run dry, or no answer."""
+        return self._upkeep.breaks
+
     def now(self) -> int:
         """Return the index of the next sample that nobody has heard yet.
 

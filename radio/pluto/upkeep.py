@@ -23,6 +23,7 @@ class Upkeep:
         epoch: with which names of sessions begin.
         is_on: whether its mixer was given power.
         is_closed: for good.
+        breaks: how often its streams have broken.
     """
 
     link: Link
@@ -30,6 +31,7 @@ class Upkeep:
     epoch: str
     is_on: bool = False
     is_closed: bool = False
+    breaks: int = 0
     _failed: bool = False
     _sessions: int = 0
 
@@ -88,6 +90,7 @@ class Upkeep:
     def given_up(self, error: RadioError) -> RadioError:
         """Silence a radio that has failed, drop its context, and return the error, with what else went wrong."""
         self._failed, self.is_on = True, False
+        self.breaks += 1
         try:
             self.link.silence(not isinstance(error, ContactError))
         except RadioError as another:

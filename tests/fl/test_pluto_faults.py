@@ -17,8 +17,9 @@ VIRTUAL = (
     "model.kind=mlp", "model.width=16", "uplink.kind=waveform", "uplink.sparsity=0.02", "uplink.measurements=0.05",
     "radio.kind=pluto", "radio.pluto.emulate=true", "radio.pluto.carrier_hz=915e6", "radio.pluto.block=2048",
     "radio.pluto.tx_attenuation_db=0", "radio.pluto.timeout_s=1.0", "radio.tx.medium=cable",
-    "radio.tx.authorised_band=[912e6, 918e6]", "radio.loopback.offset_ppm=3", "radio.loopback.profile=flat", "radio.loopback.fading=false", "agents.count=3",
-    "waveform.response_s=0.003", "waveform.trigger_lead_s=0.003", "waveform.turnaround_s=0.004", "waveform.first_soundings=2", "waveform.round_period_s=0.05",
+    "radio.tx.authorised_band=[912e6, 918e6]", "radio.loopback.offset_ppm=3", "radio.loopback.profile=flat",
+    "radio.loopback.fading=false", "agents.count=3", "waveform.response_s=0.003", "waveform.trigger_lead_s=0.003",
+    "waveform.turnaround_s=0.004", "waveform.first_soundings=2", "waveform.round_period_s=0.05",
     "run.checkpoint_every=100", "evaluation.every=100", "evaluation.tasks=2",
 )  # fmt: skip
 

@@ -15,9 +15,10 @@ from fl.uplink.codec import Codec, like, mean_power, real_like
 from fl.uplink.grant import PowerControl
 from fl.uplink.waveform.agent import Clock
 from fl.uplink.waveform.capture import Capture
-from fl.uplink.waveform.round import MOST_CLIPPED, Round, Sent, Stations
+from fl.uplink.waveform.round import MOST_CLIPPED, Round, Sent
 from fl.uplink.waveform.server import Granted, Link, Payload
 from fl.uplink.waveform.settings import check_radio
+from fl.uplink.waveform.stations import Stations
 from radio.base import LostRadioError, RadioError
 
 
@@ -119,21 +120,25 @@ class WaveformUplink:
 
     def state(self) -> dict[str, np.ndarray]:
         """Return what has to be kept between two rounds: clocks of the agents, tracks of the server, who was met."""
-        clocks = [(i, c.own, c.server, c.offset) for i, c in sorted(self.stations.clocks.items())]
+        known = {agent: self.stations.clock(agent) for agent in sorted(self.stations.clocks)}
+        clocks = [(agent, c.own, c.server, c.offset) for agent, c in known.items() if c is not None]
         tracks = [(i, t.time, *t.state, *t.covariance.ravel()) for i, t in sorted(self.stations.tracks.items())]
         return {
             "clocks": np.array(clocks, np.float64).reshape(-1, 4),
             "tracks": np.array(tracks, np.float64).reshape(-1, 8),
             "met": np.array(sorted(self.stations.met), np.int64),
-            "session": np.frombuffer(self.stations.session.encode(), np.uint8).copy(),
+            "session": np.frombuffer(self.stations.server.session.encode(), np.uint8).copy(),
         }
 
     def restore(self, state: dict[str, np.ndarray]) -> None:
-        """Go on from a `state`."""
+        """Go on from a `state`; radios whose time runs on have begun to count anew, and are met again."""
         stations = self.stations
+        if stations.runs_on:
+            return
         stations.met = set(state["met"].tolist())
-        stations.session = state["session"].tobytes().decode()
-        stations.clocks = {int(row[0]): Clock(row[1], int(row[2]), row[3]) for row in state["clocks"].tolist()}
+        if state["session"].tobytes().decode() == stations.server.session:  # else its counter has begun anew
+            for row in state["clocks"].tolist():
+                stations.learn_clock(int(row[0]), Clock(row[1], int(row[2]), row[3]))
         stations.tracks = {
             int(row[0]): Track(float(row[1]), row[2:4].copy(), row[4:].reshape(2, 2)) for row in state["tracks"]
         }
@@ -173,13 +178,15 @@ def _diagnostics(
 def _reception(on_air: Round) -> dict[str, Any]:
     """Return what the history says of the samples themselves, and a warning where the converter limited them."""
     clipped = on_air.clipped_fraction
-    if clipped <= MOST_CLIPPED:
-        return {"clipped_fraction": clipped}
-    return {
-        "clipped_fraction": clipped,
-        "warning": f"{100 * clipped:.2g} % of the server's samples are at full scale; lower its gain "
-        "(radio.loopback.gain_db) or waveform.level_dbfs",
-    }
+    about: dict[str, Any] = {"clipped_fraction": clipped}
+    if on_air.stations.runs_on:
+        about["broken_streams"] = on_air.stations.new_breaks()
+    if clipped > MOST_CLIPPED:
+        about["warning"] = (
+            f"{100 * clipped:.2g} % of the server's samples are at full scale; lower its gain "
+            "(radio.loopback.gain_db) or waveform.level_dbfs"
+        )
+    return about
 
 
 def _agent(on_air: Round, row: int, link: Link, sent: Sent, payload: Payload) -> dict[str, Any]:
