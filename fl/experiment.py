@@ -35,6 +35,7 @@ from fl.setup import Parts, assemble, record_rounds
 from fl.tasks import Sample, evaluate
 from fl.threads import use_threads
 from fl.uplink.waveform.snapshot import watch
+from radio.base import LostRadioError
 from radio.files import atomic_path, write_text
 
 Observer = Callable[[dict[str, Any], dict[str, float]], bool]
@@ -116,7 +117,7 @@ def run(
     Raises:
         ConfigError: there are no radios whose reception could be kept.
         RecordingError: a recording cannot be written.
-        RunError: the folder holds another run, or cannot be written.
+        RunError: the folder holds another run, or cannot be written, or the server's radio is lost.
         DataError, CheckpointError, HistoryError, ResidualError: as their names say.
     """
     use_threads(config.run.threads)
@@ -148,7 +149,14 @@ def _run(parts: Parts, folder: RunFolder, resume: bool, observe: Observer) -> bo
     state, first = _start(parts, folder, history, residuals, resume)
     last_snapshot = watch(parts.uplink)
     for round_index in range(first, config.rounds):
-        result = run_round(parts, state, residuals, round_index)
+        try:
+            result = run_round(parts, state, residuals, round_index)
+        except LostRadioError as error:
+            _save(folder, state, round_index, history, residuals, parts)
+            raise RunError(
+                f"round {round_index}: the server's radio is lost ({error}); all rounds before are "
+                "saved: mend it and go on with --resume"
+            ) from error
         state, record, seconds = result.state, result.record, result.seconds
         last = round_index + 1 == config.rounds
         if last or (round_index + 1) % config.evaluation.every == 0:

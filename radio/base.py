@@ -17,6 +17,10 @@ class RadioError(RuntimeError):
     """The world's fault: a radio, or the air, did not do what was asked; the message says what to do."""
 
 
+class LostRadioError(RadioError):
+    """The radio had failed and could not be opened again."""
+
+
 class LateError(RadioError):
     """Samples were handed over after the instant at which they should have left."""
 

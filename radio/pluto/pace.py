@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
+from weakref import WeakKeyDictionary
 
 from radio.base import RadioError
 from radio.pluto.pump import Pump
@@ -139,6 +140,7 @@ class LockStep:
     rate: float
     queue: int = QUEUE
     pumps: list[Pump] = field(default_factory=list)
+    _due: WeakKeyDictionary[Pump, float] = field(default_factory=WeakKeyDictionary)
 
     def start(self, pump: Pump, rate: float) -> None:
         """Queue the first blocks and serve this pump from now on."""
@@ -154,7 +156,9 @@ class LockStep:
         while pump.stream.heard < heard and pump.failure is None:
             nearest = min((other for other in due if other.failure is None), key=due.__getitem__)
             self._guarded(nearest, self._step)
-            due[nearest] += nearest.stream.block
+            if nearest.failure is None:
+                due[nearest] += nearest.stream.block
+                self._due[nearest] = due[nearest]
 
     def stop(self, pump: Pump) -> None:
         """Serve it no more."""
@@ -166,8 +170,9 @@ class LockStep:
         return LOCK_STEP_BLOCKS * block
 
     def seconds(self, pump: Pump) -> float:
-        """Return the air's time."""
-        return self.due(pump.stream.attributes.label) / self.rate
+        """Return the air's time at which the next block ends; of a pump that has failed: would have ended."""
+        label = pump.stream.attributes.label
+        return (self._due[pump] if pump in self._due else self.due(label)) / self.rate
 
     def _step(self, pump: Pump) -> None:
         pump.pull()

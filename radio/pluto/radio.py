@@ -76,10 +76,10 @@ class PlutoRadio:
         """Return the index of the next sample that nobody has heard yet.
 
         Raises:
-            RadioError: the radio had failed, and cannot be opened again.
+            RadioError: the radio failed.
         """
         if not self._upkeep.is_closed:
-            self._upkeep.reopen()
+            self._upkeep.ready()
         return self.link.end
 
     def receive(self, count: int, at: int) -> Samples:

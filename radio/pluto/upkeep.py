@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from radio.base import RadioError
+from radio.base import LostRadioError, RadioError
 from radio.pluto import tuning
 from radio.pluto.attributes import ContactError
 from radio.pluto.link import Link
@@ -62,22 +62,23 @@ class Upkeep:
         """Return if the radio runs; open it again if the last call found that it had failed.
 
         Raises:
+            LostRadioError: it had failed, and cannot be opened again.
             RadioError: it is closed, or has failed since the last call.
         """
         if self.is_closed:
             raise RadioError(f"radio {self.link.uri} is closed; open a new one")
-        if not self.reopen() and (failure := self.link.pump.failure) is not None:
+        if not self._reopened() and (failure := self.link.pump.failure) is not None:
             raise self.given_up(failure) from failure
 
-    def reopen(self) -> bool:
-        """Open the radio if the last call found that it had failed, and return whether it had.
-
-        Raises:
-            RadioError: it cannot be opened.
-        """
-        if failed := self._failed:
+    def _reopened(self) -> bool:
+        """Open the radio if the last call found that it had failed, and return whether it had."""
+        if not self._failed:
+            return False
+        try:
             self.open()
-        return failed
+        except RadioError as error:
+            raise LostRadioError(str(error)) from error
+        return True
 
     def told(self, action: Callable[[], Result]) -> Result:
         """Return what an action returns that needs an answer; a radio that gives none has failed."""

@@ -19,7 +19,7 @@ from fl.uplink.waveform.round import MOST_CLIPPED, Round, Sent
 from fl.uplink.waveform.server import Granted, Link, Payload
 from fl.uplink.waveform.settings import check_radio
 from fl.uplink.waveform.stations import Stations
-from radio.base import RadioError
+from radio.base import LostRadioError, RadioError
 
 
 @dataclass
@@ -52,7 +52,11 @@ class WaveformUplink:
         return self.codec.n_symbols
 
     def deliver(self, offer: Offer, round_index: int) -> Delivery:
-        """Return what the server recovers from the superposed payloads of this round."""
+        """Return what the server recovers from the superposed payloads of this round.
+
+        Raises:
+            LostRadioError: the server's radio had failed, and cannot be opened again.
+        """
         on_air = self.round_of(self.stations, offer.agents, self.n_symbols, round_index, self.codec.seed)
         symbols = self.codec.sensing_of(round_index).forward(offer.kept)
         plain = np.asarray(to_device(symbols, "cpu"))
@@ -93,6 +97,8 @@ class WaveformUplink:
                     ),
                 },
             )
+        except LostRadioError:
+            raise
         except RadioError as error:
             excluded = on_air.excluded if granted is None else granted.grant.excluded
             return self._nothing(on_air, excluded, f"{type(error).__name__}: {error}")
@@ -114,12 +120,14 @@ class WaveformUplink:
 
     def state(self) -> dict[str, np.ndarray]:
         """Return what has to be kept between two rounds: clocks of the agents, tracks of the server, who was met."""
-        clocks = [(i, c.own, c.server, c.offset) for i, c in sorted(self.stations.clocks.items())]
+        known = {agent: self.stations.clock(agent) for agent in sorted(self.stations.clocks)}
+        clocks = [(agent, c.own, c.server, c.offset) for agent, c in known.items() if c is not None]
         tracks = [(i, t.time, *t.state, *t.covariance.ravel()) for i, t in sorted(self.stations.tracks.items())]
         return {
             "clocks": np.array(clocks, np.float64).reshape(-1, 4),
             "tracks": np.array(tracks, np.float64).reshape(-1, 8),
             "met": np.array(sorted(self.stations.met), np.int64),
+            "session": np.frombuffer(self.stations.server.session.encode(), np.uint8).copy(),
         }
 
     def restore(self, state: dict[str, np.ndarray]) -> None:
@@ -128,7 +136,9 @@ class WaveformUplink:
         if stations.runs_on:
             return
         stations.met = set(state["met"].tolist())
-        stations.clocks = {int(row[0]): Clock(row[1], int(row[2]), row[3]) for row in state["clocks"].tolist()}
+        if state["session"].tobytes().decode() == stations.server.session:  # else its counter has begun anew
+            for row in state["clocks"].tolist():
+                stations.learn_clock(int(row[0]), Clock(row[1], int(row[2]), row[3]))
         stations.tracks = {
             int(row[0]): Track(float(row[1]), row[2:4].copy(), row[4:].reshape(2, 2)) for row in state["tracks"]
         }

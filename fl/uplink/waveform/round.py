@@ -106,6 +106,7 @@ class Round:
                 self.excluded[agent] = f"{type(error).__name__}: {error}"
                 self.stations.clocks.pop(agent, None)
         if not self.followers:
+            server.now()  # says so if the server's radio is the one that failed
             raise RadioError(f"no agent heard the beacon; agent {self.agents[0]}: {self.excluded[self.agents[0]]}")
 
     def _in_turn(self) -> list[int]:

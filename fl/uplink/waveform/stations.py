@@ -68,7 +68,7 @@ class Stations:
 
     def clock(self, agent: int) -> Clock | None:
         """Return what is known of an agent's clock; nothing, if its streams or the server's were started again."""
-        if self.runs_on and self._sessions.get(agent) != self._session(agent):
+        if self._sessions.get(agent) != self._session(agent):
             self.clocks.pop(agent, None)
         return self.clocks.get(agent)
 

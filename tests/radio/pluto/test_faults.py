@@ -5,7 +5,7 @@ import time
 import numpy as np
 import pytest
 
-from radio.base import LateError, OverrunError, RadioError
+from radio.base import LateError, LostRadioError, OverrunError, RadioError
 from radio.emulation.clock import RealTime
 from radio.emulation.protocol import Address
 from radio.pluto.attributes import ContactError
@@ -71,7 +71,7 @@ def test_the_other_radios_go_on_without_one_that_is_unplugged_in_the_middle_of_a
         ContactError, match=r"radio ip:127.*check cable.*may still be transmitting, take its power away"
     ):
         sender.receive(100, sender.now())
-    with pytest.raises(ContactError, match=r"no PlutoSDR answers there.*check radio\.pluto\.uris, cable and power"):
+    with pytest.raises(LostRadioError, match=r"no PlutoSDR answers there.*check radio\.pluto\.uris, cable and power"):
         sender.receive(100, 0)
     faults.plug()
     sender.receive(100, sender.now())
