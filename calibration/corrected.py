@@ -32,7 +32,6 @@ class CorrectedRadio:
     timing_repeatability: float = field(init=False)
     lead_time: int = field(init=False)
     serial: str = field(init=False)
-    session: str = field(init=False)
     limits: Limits = field(init=False)
 
     def __post_init__(self) -> None:
@@ -41,6 +40,11 @@ class CorrectedRadio:
     def now(self) -> int:
         """Return the index of the next sample that nobody has heard yet."""
         return self.radio.now()
+
+    @property
+    def session(self) -> str:
+        """As the radio says: its streams may be started again at any time."""
+        return self.radio.session
 
     @property
     def settings(self) -> Settings:
@@ -93,7 +97,7 @@ class CorrectedRadio:
         self.radio.close()
 
     def _state(self) -> None:
-        """Take over what the radio says of itself; a retune may have begun a new session."""
+        """Take over what the radio says of itself."""
         self.sample_rate, self.timing_repeatability = self.radio.sample_rate, self.radio.timing_repeatability
         self.lead_time = max(self.radio.lead_time + self.latency, 0)
-        self.serial, self.session, self.limits = self.radio.serial, self.radio.session, self.radio.limits
+        self.serial, self.limits = self.radio.serial, self.radio.limits

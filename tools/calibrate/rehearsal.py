@@ -15,7 +15,7 @@ from dsp.metrics import from_db
 from fl.radio_config import Loopback
 from fl.radios import loopback, modem
 from radio.base import Radio, RadioError, Samples
-from radio.pluto.pace import LOCK_STEP_BLOCKS, THREAD_BLOCKS
+from radio.pluto.pace import LOCK_STEP_BLOCKS, thread_blocks
 from radio.settings import Change, Settings
 from tools.calibrate.opening import signals_of
 
@@ -110,7 +110,7 @@ def _lead(config: "Config") -> int:
     if config.radio.kind != "pluto":
         return 0
     pluto = config.radio.pluto
-    return (LOCK_STEP_BLOCKS if pluto.emulate else THREAD_BLOCKS) * pluto.block + pluto.antenna_delay
+    return (LOCK_STEP_BLOCKS if pluto.waits else thread_blocks(pluto.queue)) * pluto.block + pluto.antenna_delay
 
 
 def describe(config: "Config", agents: int, parts: list[Part], say: Callable[[str], None]) -> None:
