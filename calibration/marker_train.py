@@ -13,7 +13,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from calibration.exchange import Meeting, Signals, check_scale, queueing, receive, soonest
+from calibration.exchange import Meeting, Signals, check_scale, receive, soonest
 from calibration.measurement import CalibrationError
 from calibration.timing import path_delay
 from dsp.frame import marker
@@ -23,7 +23,6 @@ from radio.base import Radio
 
 SPACING = 0.02  # seconds
 RAMP = 0.0, 1e-3, 3e-3, 8e-3
-AHEAD = 6  # markers that are queued before one is listened for, beyond those that the lead time covers
 EDGE = 16  # samples on each side of a marker
 LEAST_SNR = 0.1  # of an element; noise alone reaches 0.09 at five standard errors
 
@@ -74,15 +73,13 @@ def listen(sender: Radio, hearer: Radio, signals: Signals, meeting: Meeting, sec
     regular = SPACING * np.arange(1, round(seconds / SPACING) + 1)
     offsets = [round(time * signals.sample_rate) for time in (*RAMP, *regular)]
     wave = (signals.amplitude * marker(signals.numerology)).astype(np.complex64)
-    start, queued = soonest(sender, hearer, meeting), 0
-    ahead = AHEAD + int(np.ceil((sender.lead_time + queueing(sender)) / (SPACING * signals.sample_rate)))
+    start = soonest(sender, hearer, meeting)
+    for offset in offsets:  # all of them now: none comes too late, however long listening takes
+        sender.transmit(wave, start + offset)
     captures: list[np.ndarray] = []
     firsts: list[int] = []
     fractions: list[float] = []
-    for number, offset in enumerate(offsets):
-        while queued < min(number + ahead, len(offsets)):
-            sender.transmit(wave, start + offsets[queued])
-            queued += 1
+    for offset in offsets:
         expected = meeting.heard_at(start + offset)
         first = int(np.floor(expected))
         heard = receive(hearer, wave.size + 2 * EDGE, first - EDGE)

@@ -110,6 +110,15 @@ def look_up(table: Table, kind: str, radio: Subject, partner: Subject | None, no
     return closest
 
 
+def is_void(table: Table, kind: str, radio: Subject, partner: Subject | None) -> bool:
+    """Return whether something would hold but for a restart or a retune of one of its radios since."""
+    ends = (radio, partner) if rule_of(kind).has_partner and partner else (radio,)
+    wanted = kind, _serials(ends)
+    same = [entry for entry in table.entries if (entry.kind, _serials(entry.ends)) == wanted]
+    same = [entry for entry in same if not _other_settings(entry, ends)]
+    return bool(same) and all(_other_session(entry, ends) for entry in same)
+
+
 def stale(entry: Entry, now: datetime) -> str:
     """Return why the time of an entry is over, "" if it is not."""
     instant = to_second(now)

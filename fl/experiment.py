@@ -158,6 +158,7 @@ def _run(parts: Parts, folder: RunFolder, resume: bool, observe: Observer) -> bo
                 "saved: mend it and go on with --resume"
             ) from error
         state, record, seconds = result.state, result.record, result.seconds
+        _keep_calibration(parts, folder)
         last = round_index + 1 == config.rounds
         if last or (round_index + 1) % config.evaluation.every == 0:
             started = time.perf_counter()
@@ -210,8 +211,9 @@ def _start(
 
 def _keep_calibration(parts: Parts, folder: RunFolder) -> None:
     """Copy what is used of the table: radios that were restarted go on with another calibration than before."""
-    if parts.calibration is not None:
-        write_text(folder.calibration(parts.calibration.digest), render(Table(parts.calibration.entries)))
+    used = parts.calibration
+    if used is not None and not (path := folder.calibration(used.digest)).exists():
+        write_text(path, render(Table(used.entries)))
 
 
 def _evaluate(parts: Parts, state: ServerState, last: bool) -> tuple[dict[str, Any], Sample]:
@@ -264,7 +266,10 @@ def manifest(parts: Parts) -> dict[str, Any]:
 
 
 def _calibration(used: Used, config: Config) -> dict[str, Any]:
-    return {"table": str(config.calibration.table), "digest": used.digest, "doubtful": used.doubtful}
+    return {"table": str(config.calibration.table), "digest": used.digest} | {
+        "doubtful": used.doubtful,
+        "renewed": used.renewed,
+    }
 
 
 def _version(name: str) -> str | None:

@@ -119,6 +119,12 @@ class Calibration(Section):
         description="kinds of measurements that every radio must have; channel_from = downlink needs reciprocity, too",
     )
 
+    renew: bool = Field(
+        True,
+        description="measure again, before the first round or another one, what a restart of streams has voided "
+        "(latency, reciprocity); false: refuse, or leave out that agent",
+    )
+
     def uses(self, kind: str) -> bool:
         """Return whether measurements of a kind are used."""
         return self.table is not None and kind in self.use

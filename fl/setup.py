@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from calibration.exchange import Signals
 from dsp.metrics import from_db
 from dsp.sparsify import count
 from fl.algorithms.meta import MetaLearner
@@ -196,10 +197,15 @@ def stations(config: Config) -> Stations:
 def _stations(config: Config) -> tuple[Stations, Used | None]:
     about, bench = open_radios(config)
     ratios = config.waveform.channel_from == "downlink"
-    bench, used = calibrated(bench, config.agents.count, config.calibration, datetime.now(UTC), ratios)
+    signals = Signals(about.numerology, about.carrier, about.level, about.delay_spread, false_alarm=about.false_alarm)
+    bench, used = calibrated(bench, config.agents.count, config.calibration, datetime.now(UTC), ratios, signals)
+    on_air = Stations(about, bench.server, bench.radio_of, bench.runs_on, bench.breaks)
     if used is not None:
         check_lead(bench, config.agents.count, about.response - LISTENING, about.sample_rate)
-    return Stations(about, bench.server, bench.radio_of, bench.runs_on, bench.breaks), used
+        on_air.renew = used.renew
+        if used.renewed:
+            on_air.catch_up(0)
+    return on_air, used
 
 
 def open_radios(config: Config) -> tuple[Modem, Bench]:

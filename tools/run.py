@@ -136,9 +136,9 @@ def _streams(history: list[dict[str, Any]]) -> None:
 
 
 def _doubt(folder: Path) -> None:
-    """Say on stderr which calibrations were used although their verdict is not good."""
+    """Say on stderr what was measured again, and which calibrations were used although their verdict is not good."""
     used = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["calibration"]
-    for line in [] if used is None else used["doubtful"]:
+    for line in [] if used is None else [*used["renewed"], *used["doubtful"]]:
         click.echo(f"calibration: {line}", err=True)
 
 

@@ -150,7 +150,6 @@ def test_without_calibration_the_same_radios_do_worse(bench, config, cache, tmp_
 
 
 @pytest.mark.parametrize(("change", "words"), [
-    ("radio.loopback.restarts=1", ["latency", "restart", "airmeta calibrate latency"]),
     ("radio.loopback.offset_ppm=19", ["never measured", "airmeta calibrate levels"]),
     ("radio.loopback.carrier_hz=2.5e9", ["levels", "carrier", "airmeta calibrate levels"]),
 ])  # fmt: skip
@@ -161,6 +160,32 @@ def test_what_does_not_hold_stops_a_run_with_the_command_that_renews_it(bench, c
     )  # fmt: skip
     for word in words:
         assert word in message
+
+
+def test_what_a_restart_voids_is_refused_if_it_is_not_to_be_measured_again(bench, config, cache, tmp_path):
+    message = refused(
+        "run", config, "--set", f"calibration.table={bench[0]}", "--set", "radio.loopback.restarts=1", "--set",
+        "calibration.renew=false", "--out", tmp_path / "r", "--cache", cache,
+    )  # fmt: skip
+    for word in ("latency", "restart", "airmeta calibrate latency"):
+        assert word in message
+
+
+def test_what_a_restart_voids_is_measured_again_when_a_run_starts_and_said(bench, config, cache, tmp_path):
+    folder, before = tmp_path / "run", bench[0].read_bytes()
+    told = call(
+        "run", config, "--set", f"calibration.table={bench[0]}", "--set", "radio.loopback.restarts=1", "--out", folder,
+        "--cache", cache,
+    )  # fmt: skip
+    assert "latency of 2 agent(s) measured again: their streams were started anew" in told.stderr
+    lines = [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
+    assert all(line["outcome"] == "ok" for line in lines)
+    assert max(line["oracle_symbol_nmse_db"] for line in lines) < -15
+    (kept,) = (json.loads(path.read_text())["entries"] for path in folder.glob("calibration-*.json"))
+    sessions = {entry["kind"]: entry["radio"]["session"] for entry in kept}
+    assert sessions["latency"].startswith("start 1")
+    assert sessions["levels"].startswith("start 0")
+    assert bench[0].read_bytes() == before
 
 
 def test_levels_are_chosen_for_all_agents_or_none(bench):

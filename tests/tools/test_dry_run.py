@@ -33,8 +33,8 @@ def test_a_calibration_says_lo_band_gains_airtime_and_duration():
     for text in ("2440 MHz", "2439.5 to 2440.5 MHz", "2430 to 2450 MHz, cable", "40 dB", "Duty cycle", "Nothing was"):
         assert text in told
     (part,) = json.loads(call("calibrate", "latency", *URIS, *sets, "--dry-run", "--json"))
-    # 18 beacons one way or the other, 32 soundings; each waits for buffers of 65,536 samples, eight of which are 0.5 s
-    assert 0.5 * 18 < part["seconds"] < 60
+    # ten beacons and eight groups of soundings, each of which waits for twenty blocks of 16,384 samples
+    assert 18 * 20 * 16384 / 1e6 < part["seconds"] < 3 * 18 * 20 * 16384 / 1e6
     assert 0 < part["server"] < part["agent"] < 0.1 * part["seconds"]
 
 

@@ -21,8 +21,8 @@ VIRTUAL_CARRIER, VIRTUAL_AGENTS = 2.4e9, 3
 VIRTUAL = "waveform.response_s=0.01", "waveform.trigger_lead_s=0.01"
 REAL = (
     "waveform.sample_rate=1e6", "waveform.n_fft=64", "waveform.half_width=25", "waveform.cyclic_prefix=16",
-    "waveform.window_lead=6", "waveform.response_s=0.7", "waveform.trigger_lead_s=0.7", "waveform.turnaround_s=0.8",
-    "waveform.search_s=0.15", "waveform.round_period_s=4", "radio.pluto.block=65536",
+    "waveform.window_lead=6", "waveform.response_s=0.5", "waveform.trigger_lead_s=0.5", "waveform.turnaround_s=0.6",
+    "waveform.search_s=0.15", "waveform.round_period_s=4", "radio.pluto.block=16384", "radio.pluto.queue=16",
 )  # fmt: skip
 """Slow enough for USB, Python and two cores; a beacon is found at up to 125 kHz, 25 ppm of two radios at 2.5 GHz."""
 TIMES = tuple(

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
-from importlib import metadata
 from pathlib import Path
 
 from calibration import alone, sequence, use
@@ -15,6 +14,7 @@ from calibration.setting import take
 from calibration.station import Station
 from calibration.table import Refused, Table, look_up
 from calibration.table_file import load, store
+from fl.calibrated import software
 from radio.base import Radio
 from tools.calibrate.done import Done
 from tools.calibrate.opening import Bench
@@ -108,7 +108,7 @@ class Work:
         if step.measurement is None:
             return step.failure
         partner = None if step.partner is None else step.partner.subject
-        entry = entry_of(step.measurement, step.station.subject, partner, self.now(), _software())
+        entry = entry_of(step.measurement, step.station.subject, partner, self.now(), software())
         known = self._held(step.kind, step.station)
         verdict = entry.verdict
         if known is not None and known.verdict.word == "good" != verdict.word and step.kind != "levels":
@@ -176,10 +176,3 @@ class StopWatch:
             name, begun = self._running
             self._spent[name] = time.perf_counter() - begun
             self._running = None
-
-
-def _software() -> str:
-    try:
-        return metadata.version("airmeta")
-    except metadata.PackageNotFoundError:  # run from a checkout, without an install
-        return "not installed"

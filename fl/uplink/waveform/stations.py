@@ -27,6 +27,7 @@ class Stations:
         radio_of: the radio of an agent.
         runs_on: whether their time runs on while nobody sends or receives.
         breaks: how often streams of these radios have broken so far.
+        renew: measures anew what restarts have voided of some agents, and returns whether anything was.
         clocks: of the agents beside the server's.
         tracks: the server's, of each agent's carrier offset before correction.
         met: agents that have been called before, heard or not.
@@ -37,10 +38,12 @@ class Stations:
     radio_of: Callable[[int], Radio]
     runs_on: bool = False
     breaks: Callable[[], int] = lambda: 0
+    renew: Callable[[Sequence[int]], bool] = lambda _agents: False
     clocks: dict[int, Clock] = field(default_factory=dict)
     tracks: dict[int, Track] = field(default_factory=dict)
     met: set[int] = field(default_factory=set)
     _period: int = -1
+    _passed: int = 0
     _counted: int = 0
     _sessions: dict[int, tuple[str, str]] = field(default_factory=dict)
 
@@ -51,16 +54,26 @@ class Stations:
             RadioError: the server's radio has failed, and cannot be opened again.
         """
         if not self.runs_on:
-            return self.due(round_index)
+            if self.renew(agents):
+                self.catch_up(round_index)
+            return self.due(round_index + self._passed)
         for agent in agents:
             try:
                 _look_after(self.radio_of(agent))
             except RadioError:
                 continue  # the round says why, when it calls that agent
         _look_after(self.server)
-        reachable = (self.server.now() + self.server.lead_time) / self.modem.period - FIRST_BEACON
-        self._period = max(self._period + 1, math.ceil(reachable))
+        self.renew(agents)
+        self._period = max(self._period + 1, self._reachable())
         return self.due(self._period)
+
+    def catch_up(self, round_index: int) -> None:
+        """Let a round, and all after it, be as many periods later as it takes to reach its beacon."""
+        self._passed = max(self._passed, self._reachable() - round_index)
+
+    def _reachable(self) -> int:
+        """Return the next period whose beacon can still be handed over."""
+        return math.ceil((self.server.now() + self.server.lead_time) / self.modem.period - FIRST_BEACON)
 
     def due(self, period: int) -> int:
         """Return the index of the server at which the beacon of a period leaves."""
