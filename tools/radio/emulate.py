@@ -2,7 +2,7 @@
 
 import asyncio
 import signal
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
@@ -26,11 +26,10 @@ from tools.options import readable_errors, set_option
     default=False,
     help="Sample time is the time of day, or waits for all clients (the default: deterministic).",
 )
+@click.option("--tdd", is_flag=True, help="Firmware with the TDD controller, which starts streams at a pulse.")
 @click.option("--seed", type=click.IntRange(min=0), help="Of everything random; default: that of the configuration.")
 @set_option
-def emulate(
-    units: int, host: str, port: int, addresses: bool, real_time: bool, seed: int | None, overrides: tuple[str, ...]
-) -> None:
+def emulate(units: int, host: str, port: int, seed: int | None, overrides: tuple[str, ...], **flags: bool) -> None:
     """Serve virtual PlutoSDRs that share one simulated air, until Ctrl-C.
 
     Prints a URI for each, one a line. They speak the protocol of libiio: use them with pyadi-iio, GNU Radio, iio_info.
@@ -43,6 +42,7 @@ def emulate(
         airmeta radio emulate --units 4 --real-time --set radio.loopback.offset_ppm=20
         iio_info -u ip:127.0.0.1:30431
     """
+    addresses = flags["addresses"]
     if addresses and host != "127.0.0.1":
         raise click.UsageError("--addresses uses 127.0.0.1 and those after it; leave out --host")
     if addresses and not port:
@@ -54,10 +54,10 @@ def emulate(
         for number in range(units)
     ]
     with readable_errors():
-        asyncio.run(_serve(_bench(units, real_time, seed, overrides), endpoints))
+        asyncio.run(_serve(_bench(units, seed, overrides, flags), endpoints))
 
 
-def _bench(units: int, real_time: bool, seed: int | None, overrides: Sequence[str]) -> Any:
+def _bench(units: int, seed: int | None, overrides: Sequence[str], flags: Mapping[str, bool]) -> Any:
     """Return the units, on an air with the impairments that are asked for and no others."""
     from fl.config import parse
     from fl.radios import simulated_air
@@ -68,8 +68,12 @@ def _bench(units: int, real_time: bool, seed: int | None, overrides: Sequence[st
     experiment = parse("", [*perfect, *overrides])
     config, drawn = experiment.radio.loopback, experiment.seed if seed is None else seed
     redraw = experiment.waveform.round_period_s if config.redraw else 0.0
-    clock = RealTime() if real_time else LockStep()
-    return Bench(units, lambda rate: simulated_air(config, rate, 0.0, redraw, drawn), clock, drawn)
+    clock = RealTime() if flags["real_time"] else LockStep()
+
+    def air_at(rate: float) -> Any:
+        return simulated_air(config, rate, 0.0, redraw, drawn)
+
+    return Bench(units, air_at, clock, drawn, has_tdd=flags["tdd"])
 
 
 async def _serve(bench: Any, endpoints: list[tuple[str, int]]) -> None:
