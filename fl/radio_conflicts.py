@@ -46,6 +46,12 @@ def _bench(config: "Config") -> Iterator[Conflict]:
         )
     if len(set(about.uris)) < len(about.uris):
         yield ("radio.pluto.uris",), "radio.pluto.uris: every radio can be named once only; remove the one named twice"
+    if about.trigger == "external" and about.emulate and not about.waits:
+        yield (
+            ("radio.pluto.trigger", "radio.pluto.clock"),
+            "radio.pluto.trigger: nobody fires the external pulse of virtual radios in real time; set "
+            "radio.pluto.clock = lock-step, or radio.pluto.trigger = auto",
+        )
     if not config.radio.is_simulated and config.radio.loopback != type(config.radio.loopback)():
         yield (
             ("radio.loopback", "radio.kind"),
