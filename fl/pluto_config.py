@@ -34,6 +34,11 @@ class Pluto(Section):
     antenna_delay: int = Field(
         96, ge=0, description="samples from the digital loopback to the antenna and back; calibrate latency corrects it"
     )
+    trigger: Literal["auto", "external", "off"] = Field(
+        "auto",
+        description="of streams: by the TDD controller of firmware 0.39 and later where it is there, at a pulse that "
+        "comes in at a pin of all radios, or none",
+    )
     timing_uncertainty: int = Field(2, ge=0, description="samples by which that may be wrong")
     timeout_s: Positive = Field(5.0, description="in which a radio must answer")
 

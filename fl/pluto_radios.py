@@ -45,7 +45,7 @@ def pluto(config: RadioConfig, agents: int, about: Modem, noise_var: float, redr
                 config, config.pluto.uris[: 1 + agents], about, FreeRunning(config.pluto.queue), "", ending
             )
             for radio in radios:
-                radio.align(0)
+                _begin(config.pluto, radio)
     except BaseException:
         ending.close()
         raise
@@ -67,13 +67,33 @@ def _scene(config: RadioConfig, agents: int, about: Modem, noise_var: float, red
 
 def _in_lock_step(config: RadioConfig, scene: Scene, about: Modem, ending: ExitStack) -> list[PlutoRadio]:
     """Return radios on virtual Plutos; their counters are those of the air, a whole number of periods earlier."""
-    host = ending.enter_context(serving(scene.bench(LockStep())))
+    has_pulse = config.pluto.trigger == "external"
+    host = ending.enter_context(serving(scene.bench(LockStep(), has_pulse)))
     pace = in_turn(host, about.sample_rate)
     radios = _opened(config, host.uris, about, pace, f"start {config.loopback.restarts}", ending)
+    if has_pulse:
+        host.call(host.server.bench.pulse)
+        return _counted_from_the_pulse(radios, about)
     counts = [count_of(host, uri) for uri in host.uris]
     passed = _periods(counts, about)
     for radio, count in zip(radios, counts, strict=True):
         radio.align(count - passed)
+    return radios
+
+
+def _begin(config: Pluto, radio: PlutoRadio) -> None:
+    """Call the next sample of a radio 0; but count from the pulse, if there was one for all."""
+    if config.trigger == "external":
+        radio.now()
+    else:
+        radio.align(0)
+
+
+def _counted_from_the_pulse(radios: list[PlutoRadio], about: Modem) -> list[PlutoRadio]:
+    """Return radios that count from one pulse, less the whole periods since."""
+    passed = _periods([radio.now() for radio in radios], about)
+    for radio in radios:
+        radio.align(radio.now() - passed)
     return radios
 
 
@@ -102,7 +122,7 @@ def _opened(
     radios = []
     for uri in uris:
         link = Link(uri, _tuning(config.pluto, about), pace, config.pluto.block, config.pluto.timeout_s,
-                    config.pluto.antenna_delay)  # fmt: skip
+                    config.pluto.antenna_delay, config.pluto.trigger)  # fmt: skip
         guarded = not config.pluto.emulate  # virtual ones end with this process
         radio = PlutoRadio(link, _allowed(config.tx), config.timing_uncertainty, epoch, guarded)
         ending.callback(radio.close)

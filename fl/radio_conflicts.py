@@ -47,6 +47,12 @@ def _bench(config: "Config") -> Iterator[Conflict]:
         )
     if len(set(about.uris)) < len(about.uris):
         yield ("radio.pluto.uris",), "radio.pluto.uris: every radio can be named once only; remove the one named twice"
+    if about.trigger == "external" and about.emulate and not about.waits:
+        yield (
+            ("radio.pluto.trigger", "radio.pluto.clock"),
+            "radio.pluto.trigger: nobody fires the external pulse of virtual radios in real time; set "
+            "radio.pluto.clock = lock-step, or radio.pluto.trigger = auto",
+        )
     if not config.radio.is_simulated and _impairments(config.radio.loopback) != _impairments(Loopback()):
         yield (
             ("radio.loopback", "radio.kind"),

@@ -44,14 +44,15 @@ class Scene:
     redraw: float
     seed: int
 
-    def bench(self, clock: Clock) -> Bench:
-        """Return the units."""
+    def bench(self, clock: Clock, has_tdd: bool = False) -> Bench:
+        """Return the units, with the TDD controller or without."""
         air = Loopback(**self.loopback)
         return Bench(
             self.units,
             lambda rate: simulated_air(air, rate, self.noise_var, self.redraw, self.seed),
             clock,
             self.seed,
+            has_tdd=has_tdd,
         )
 
 

@@ -32,6 +32,7 @@ class Bench:
         clock: how sample time passes.
         seed: of phases and starts.
         start_spread: seconds within which a transmission starts.
+        has_tdd: whether their firmware has the controller `tdd`.
         units: the Plutos.
 
     Raises:
@@ -43,6 +44,7 @@ class Bench:
     clock: Clock = field(default_factory=LockStep)
     seed: int = 0
     start_spread: float = START_SPREAD
+    has_tdd: bool = False
     units: list[VirtualPluto] = field(init=False)
     _media: dict[int, Medium] = field(default_factory=dict)
 
@@ -52,7 +54,8 @@ class Bench:
         self.units = []
         for number in range(self.count):
             about = self.air_at(4e6).unit(number)
-            self.units.append(VirtualPluto(number, about, self.medium, self.seed, self.start_spread))
+            made = VirtualPluto(number, about, self.medium, self.seed, self.start_spread, self.has_tdd)
+            self.units.append(made)
 
     def medium(self, rate: int) -> Medium:
         """Return the air of a sample rate and what is on it."""
@@ -61,6 +64,17 @@ class Bench:
                 self._media = {known: medium for known, medium in self._media.items() if medium.sendings}
             self._media[rate] = Medium(self.air_at(float(rate)), self.clock, self._ran_dry)
         return self._media[rate]
+
+    def pulse(self) -> None:
+        """Fire the pulse that comes in at a pin of every unit: whoever waits for it starts at the same instant."""
+        fronts = [unit.front for unit in self.units]
+        for front in fronts:
+            front.catch_up()
+        for unit in self.units:
+            if unit.tdd is not None and unit.tdd.switches["sync_external"]:
+                unit.tdd.pulse()
+        for front in fronts:
+            front.settle()
 
     def _ran_dry(self, number: int) -> None:
         self.units[number].faults.underflow()

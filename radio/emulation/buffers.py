@@ -26,6 +26,8 @@ class Buffers:
         start_spread: seconds within which it does.
         overflowed: called when a received block is lost.
         depths: kernel buffers that each device will have.
+        receive_in: samples after which a transfer may start to receive; None: it waits for a pulse.
+        send_in: the same for one that sends.
     """
 
     front: FrontEnd
@@ -34,33 +36,69 @@ class Buffers:
     overflowed: Callable[[], None]
     depths: dict[str, int] = field(default_factory=lambda: dict.fromkeys(BUFFERED, KERNEL_BUFFERS))
 
+    receive_in: int | None = 0
+    send_in: int | None = 0
+    _held_reception: Reception | None = None
+    _held_delivery: Delivery | None = None
+    _held_blocks: list[bytes] = field(default_factory=list)
+
     def is_open(self, device: str) -> bool:
         """Return whether somebody has the buffer of a device."""
-        return (self.front.reception if device == ADC else self.front.sending.delivery) is not None
+        if device == ADC:
+            return (self._held_reception or self.front.reception) is not None
+        return (self._held_delivery or self.front.sending.delivery) is not None
+
+    def queued(self, delivery: Delivery) -> int:
+        """Return how many blocks of a transmit buffer are not sent yet."""
+        return len(self._held_blocks) if delivery is self._held_delivery else delivery.queued(self.front.now)
+
+    def release(self, receive_in: int | None, send_in: int | None) -> None:
+        """Start what was held and may start now, so many samples from now on; the air must have been caught up."""
+        self.receive_in, self.send_in = receive_in, send_in
+        front = self.front
+        if receive_in is not None and (reception := self._held_reception) is not None:
+            self._held_reception, front.reception = None, reception
+            reception.move(front.now + receive_in)
+            front.medium.receptions.append(reception)
+        if send_in is not None and (delivery := self._held_delivery) is not None:
+            self._held_delivery, front.sending.delivery = None, delivery
+            delivery.start = front.now + send_in
+            front.sending.offset = max(PIPELINE + front.about.timing_offset, AHEAD)
+            for data in self._held_blocks:
+                delivery.put(data, delivery.start)
+            self._held_blocks.clear()
+            front.medium.cut(front.sending)
+            wake(delivery.waiting)
 
     def open_reception(self, size: int) -> Reception:
         """Start to receive in blocks of `size` samples."""
         front = self.front
         front.catch_up()
         start = front.now
-        front.reception = Reception(
-            front.number, size, self.depths[ADC], start, self._looped, self._heard, self.overflowed
-        )
-        front.medium.receptions.append(front.reception)
+        reception = Reception(front.number, size, self.depths[ADC], start, self._looped, self._heard, self.overflowed)
+        self._held_reception = reception
+        self.release(self.receive_in, self.send_in)
         front.settle()
-        return front.reception
+        return reception
 
     def open_delivery(self, size: int, cyclic: bool) -> Delivery:
         """Hand the converter to a transmit buffer; nothing is sent until its first block."""
         front = self.front
         front.catch_up()
         delivery = Delivery(size, self.depths[DDS], cyclic, front.now)
-        front.sending.delivery, front.sending.source = delivery, Source.BUFFER
+        front.sending.source = Source.BUFFER
+        if self.send_in is None:
+            self._held_delivery = delivery
+        else:
+            front.sending.delivery = delivery
         front.apply(Effect.SENT)
         return delivery
 
     def deliver(self, delivery: Delivery, data: bytes) -> None:
         """Queue a block that is to be sent."""
+        if delivery is self._held_delivery:
+            self._held_blocks.append(data)
+            return
         front = self.front
         front.catch_up()
         now = front.now
@@ -75,6 +113,9 @@ class Buffers:
     def close_reception(self) -> None:
         """Stop receiving."""
         front = self.front
+        if (held := self._held_reception) is not None:
+            self._held_reception = None
+            wake(held.waiting)
         reception, front.reception = front.reception, None
         if reception is not None:
             front.medium.receptions.remove(reception)
@@ -84,9 +125,12 @@ class Buffers:
     def close_delivery(self) -> None:
         """Destroy the transmit buffer: what is queued is gone, and the tones have the converter, as on a real one."""
         front = self.front
-        if front.sending.delivery is not None:
+        delivery = self._held_delivery or front.sending.delivery
+        if delivery is not None:
             front.catch_up()
-            wake(front.sending.delivery.waiting)
+            self._held_delivery = None
+            self._held_blocks.clear()
+            wake(delivery.waiting)
             front.sending.delivery, front.sending.source = None, Source.TONES
             front.apply(Effect.SENT)
             front.settle()

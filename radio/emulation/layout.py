@@ -12,7 +12,10 @@ from xml.sax.saxutils import quoteattr
 from radio.emulation.protocol import Address, RefusedError
 
 PHY, DDS, ADC = "ad9361-phy", "cf-ad9361-dds-core-lpc", "cf-ad9361-lpc"
-IDS = {"iio:device0": PHY, "iio:device2": DDS, "iio:device3": ADC}
+TDD, TDD_CHANNELS = "iio-axi-tdd-0", 3
+IDS = {"iio:device0": PHY, "iio:device2": DDS, "iio:device3": ADC, "iio:device5": TDD}
+LABELLED = {TDD: "adi-iio-fakedev"}
+"""Names in the kernel of devices that clients find by a label."""
 BUFFERED = (DDS, ADC)
 SHARED = (
     "filter_fir_en", "rf_bandwidth", "rf_bandwidth_available", "sampling_frequency", "sampling_frequency_available",
@@ -28,7 +31,7 @@ _DTD = (
     "<!ELEMENT debug-attribute EMPTY><!ELEMENT buffer-attribute EMPTY>"
     "<!ATTLIST context name CDATA #REQUIRED description CDATA #IMPLIED>"
     "<!ATTLIST context-attribute name CDATA #REQUIRED value CDATA #REQUIRED>"
-    "<!ATTLIST device id CDATA #REQUIRED name CDATA #IMPLIED>"
+    "<!ATTLIST device id CDATA #REQUIRED name CDATA #IMPLIED label CDATA #IMPLIED>"
     "<!ATTLIST channel id CDATA #REQUIRED type (input|output) #REQUIRED name CDATA #IMPLIED>"
     "<!ATTLIST scan-element index CDATA #REQUIRED format CDATA #REQUIRED scale CDATA #IMPLIED>"
     "<!ATTLIST attribute name CDATA #REQUIRED filename CDATA #IMPLIED value CDATA #IMPLIED>"
@@ -80,6 +83,7 @@ CHANNELS = {
         Channel("INPUT", "voltage0", "", 0, "le:S12/16>>0"),
         Channel("INPUT", "voltage1", "", 1, "le:S12/16>>0"),
     ),
+    TDD: tuple(Channel("OUTPUT", f"channel{number}") for number in range(TDD_CHANNELS)),
 }
 
 
@@ -139,8 +143,12 @@ def context_xml(attributes: Attributes, about: Mapping[str, str]) -> bytes:
     """
     parts = ['<?xml version="1.0" encoding="utf-8"?>', _DTD, '<context name="network" description="airmeta virtual">']
     parts += [f"<context-attribute name={quoteattr(key)} value={quoteattr(text)}/>" for key, text in about.items()]
+    present = {address.device for address in attributes}
     for identity, device in IDS.items():
-        parts.append(f"<device id={quoteattr(identity)} name={quoteattr(device)}>")
+        if device not in present:
+            continue
+        label = f" label={quoteattr(device)}" if device in LABELLED else ""
+        parts.append(f"<device id={quoteattr(identity)} name={quoteattr(LABELLED.get(device, device))}{label}>")
         parts += [_channel(channel, device, attributes) for channel in CHANNELS[device]]
         for scope, tag in (("", "attribute"), ("DEBUG", "debug-attribute"), ("BUFFER", "buffer-attribute")):
             parts += _listed(tag, names_in(attributes, Address(device, scope, "", "")))

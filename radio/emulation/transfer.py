@@ -113,7 +113,7 @@ class Transfer:
         delivery = self._opened_delivery(device)
         if request.size > BYTES * delivery.size or request.size % BYTES or not request.size:
             raise RefusedError(errno.EINVAL)
-        if delivery.cyclic and delivery.blocks:
+        if delivery.cyclic and (delivery.blocks or self.unit.buffers.queued(delivery)):
             raise RefusedError(errno.EBUSY)
         self.writer.write(protocol.integer(0))
         data = await self.reader.readexactly(request.size)
@@ -123,7 +123,7 @@ class Transfer:
 
     async def _room(self, delivery: Delivery) -> None:
         """Wait for a free kernel buffer."""
-        while delivery.queued(self.unit.front.now) >= delivery.depth:
+        while self.unit.buffers.queued(delivery) >= delivery.depth:
             delivery.waiting = asyncio.get_running_loop().create_future()
             try:
                 self.unit.front.settle()

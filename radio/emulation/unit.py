@@ -11,11 +11,12 @@ from radio.emulation import chip_attributes, layout, synthesis
 from radio.emulation.buffers import START_SPREAD, Buffers
 from radio.emulation.faults import Faults
 from radio.emulation.front_end import FrontEnd
-from radio.emulation.layout import ADC, BUFFERED, DDS, PHY, Attribute, fixed
+from radio.emulation.layout import ADC, BUFFERED, DDS, PHY, TDD, Attribute, fixed
 from radio.emulation.medium import Medium
 from radio.emulation.protocol import Address, RefusedError
 from radio.emulation.receiving import Reception
 from radio.emulation.status import OVERFLOW, UNDERFLOW, Registers
+from radio.emulation.tdd import Tdd
 from radio.emulation.tones import Tones
 from radio.emulation.transceiver import Transceiver
 
@@ -30,7 +31,9 @@ class VirtualPluto:
         medium_at: returns the medium of a sample rate.
         seed: of its phases and starts.
         start_spread: seconds within which a transmission starts.
+        has_tdd: whether its firmware has the controller `tdd`.
         faults: what a test does to it.
+        tdd: starts its streams at a pulse.
         front: where it meets the air.
         buffers: what clients stream through.
         registers: by device.
@@ -41,7 +44,9 @@ class VirtualPluto:
     medium_at: Callable[[int], Medium]
     seed: int = 0
     start_spread: float = START_SPREAD
+    has_tdd: bool = False
     faults: Faults = field(default_factory=Faults)
+    tdd: Tdd | None = None
     front: FrontEnd = field(init=False)
     buffers: Buffers = field(init=False)
     registers: dict[str, Registers] = field(default_factory=lambda: {name: Registers() for name in (PHY, *BUFFERED)})
@@ -50,6 +55,8 @@ class VirtualPluto:
         mixers, starts = (np.random.default_rng([self.seed, self.number, stream]) for stream in (0, 1))
         self.front = FrontEnd(self.number, self.about, self.medium_at, mixers)
         self.buffers = Buffers(self.front, starts, self.start_spread, self.faults.overflow)
+        if self.has_tdd:
+            self.tdd = Tdd(lambda: self.chip.rate, self.front.catch_up, self.buffers.release, self.front.settle)
         self.faults.raise_flag = self._raise_flag
         self._attributes = self._all_attributes()
 
@@ -85,7 +92,7 @@ class VirtualPluto:
             "hw_model": "Analog Devices PlutoSDR Rev.B (virtual, airmeta)",
             "hw_model_variant": "0",
             "hw_serial": self.serial,
-            "fw_version": "v0.38-airmeta",
+            "fw_version": "v0.39-airmeta" if self.has_tdd else "v0.38-airmeta",
             "ad9361-phy,xo_correction": str(self.chip.crystal),
             "ad9361-phy,model": "ad9363a",
         }
@@ -125,7 +132,8 @@ class VirtualPluto:
     def _attribute(self, address: Address) -> Attribute:
         attribute = self._attributes.get(address)
         if attribute is None or address in self.faults.missing:
-            raise RefusedError(errno.ENOENT)
+            absent = address.device == TDD and self.tdd is None
+            raise RefusedError(errno.ENODEV if absent else errno.ENOENT)
         return attribute
 
     def _all_attributes(self) -> dict[Address, Attribute]:
@@ -139,7 +147,7 @@ class VirtualPluto:
             found[Address(device, "BUFFER", "", "length_align_bytes")] = fixed("8")
         for device, registers in self.registers.items():
             found[Address(device, "DEBUG", "", "direct_reg_access")] = registers.attribute()
-        return found
+        return found | ({} if self.tdd is None else self.tdd.attributes())
 
     def _keep_rate(self, text: str) -> None:
         """Take the rate of the chip for that of a core; the FPGA's filter, which divides it by 8, is not emulated."""

@@ -15,6 +15,7 @@ from radio.base import RadioError
 from radio.settings import SettingError
 
 PHY, DDS, ADC = "ad9361-phy", "cf-ad9361-dds-core-lpc", "cf-ad9361-lpc"
+TDD = "iio-axi-tdd-0"
 TONES = 4
 GONE = (errno.EPIPE, errno.ETIMEDOUT, errno.ECONNRESET, errno.ENODEV, errno.EIO, errno.EBADF, errno.ENOTCONN,
         errno.ECONNREFUSED, errno.ECONNABORTED, errno.EHOSTUNREACH, errno.ENETUNREACH)  # fmt: skip
@@ -59,7 +60,17 @@ PLACES = {
     "loopback": Place(PHY, "loopback", "debug"),
     "tx_status": Place(DDS, "direct_reg_access", "debug"),
     "rx_status": Place(ADC, "direct_reg_access", "debug"),
-} | {f"tone_{tone}_scale": Place(DDS, "scale", f"altvoltage{tone}", True) for tone in range(TONES)}
+    "tdd_enable": Place(TDD, "enable"),
+    "tdd_sync_soft": Place(TDD, "sync_soft"),
+    "tdd_sync_external": Place(TDD, "sync_external"),
+    "tdd_startup_delay": Place(TDD, "startup_delay_raw"),
+    "tdd_burst_count": Place(TDD, "burst_count"),
+    "tdd_frame_length": Place(TDD, "frame_length_raw"),
+}
+PLACES |= {f"tone_{tone}_scale": Place(DDS, "scale", f"altvoltage{tone}", True) for tone in range(TONES)}
+for _channel in (1, 2):
+    for _name, _file in (("polarity", "polarity"), ("enable", "enable"), ("on", "on_raw"), ("off", "off_raw")):
+        PLACES[f"tdd_{_channel}_{_name}"] = Place(TDD, _file, f"channel{_channel}", True)
 
 
 @dataclass

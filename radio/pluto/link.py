@@ -1,21 +1,19 @@
 """The connection to one Pluto: context, streams and settings, opened as often as it takes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from radio.base import RadioError
 from radio.pluto import tuning
 from radio.pluto.attributes import Attributes, ContactError
 from radio.pluto.contact import connect
-from radio.pluto.offset import learn
+from radio.pluto.counted import Counted, opened
 from radio.pluto.pace import Pace
 from radio.pluto.pump import Pump
-from radio.pluto.ring import Ring
 from radio.pluto.safety import silence, unsure
-from radio.pluto.stream import Stream
+from radio.pluto.start import Trigger, start
 from radio.pluto.tuning import Tuning
 from radio.settings import Settings
-
-FLUSHED = 2  # blocks after a switch
 
 
 @dataclass
@@ -29,7 +27,9 @@ class Link:
         block: samples of a buffer.
         timeout: seconds within which it must answer.
         antenna_delay: samples that a burst needs from the digital loopback to the antenna and back.
+        trigger: what starts the streams: a pulse of the radio's own if it can, one from outside, or whatever comes.
         serial: of the hardware.
+        streams: what is sent and heard, counted.
     """
 
     uri: str
@@ -38,13 +38,15 @@ class Link:
     block: int
     timeout: float
     antenna_delay: int
+    trigger: Trigger = "off"
     serial: str = ""
+    streams: Counted = field(init=False)
     sdr: Any = None
     _attributes: Attributes | None = None
-    _pump: Pump | None = None
-    _origin: int = 0
-    _ended: int = 0
-    _left: float | None = None
+    _waits: bool = False
+
+    def __post_init__(self) -> None:
+        self.streams = Counted(self.uri, self.pace, self.block, self.tuning.sample_rate)
 
     @property
     def attributes(self) -> Attributes:
@@ -59,27 +61,17 @@ class Link:
 
     @property
     def pump(self) -> Pump:
-        """The running streams.
+        """What keeps the streams running.
 
         Raises:
             ContactError: they are not running.
         """
-        if self._pump is None:
-            raise ContactError(f"radio {self.uri} has no running streams; the next call starts them again")
-        return self._pump
-
-    @property
-    def is_running(self) -> bool:
-        """Whether there are streams, and none has failed."""
-        return self._pump is not None and self._pump.failure is None
-
-    @property
-    def end(self) -> int:
-        """Index of the sample that is heard next, or would be."""
-        return self._origin if self._pump is None else self._pump.ring.end
+        return self.streams.pump
 
     def open(self, settings: Settings) -> None:
         """Connect, silence, set everything, start the streams and learn their offset.
+
+        With an external trigger, streams are only made ready here: `begin` waits for the pulse.
 
         Raises:
             RadioError: something of this failed.
@@ -90,39 +82,57 @@ class Link:
         silence(self.attributes)
         tuning.apply_rate(self.sdr, self.attributes, self.tuning)
         tuning.apply_receiver(self.attributes, settings)
-        self._start()
-        self._learn()
-        self._go_on()
+        self._waits = not start(self, self.trigger)
+        if not self._waits:
+            self.streams.go_on()
 
-    def wait(self, heard: int) -> None:
-        """Return when the stream has heard so many samples.
+    def begin(self) -> None:
+        """Return once streams run that wait for a pulse from outside; others do already.
 
         Raises:
-            RadioError: why it has not.
+            RadioError: the pulse does not come, or what follows fails.
         """
-        self.pace.wait(self.pump, heard)
-        if self.pump.failure is not None:
-            raise self.pump.failure
+        if not self._waits:
+            return
+        try:
+            self.settle()
+        except ContactError as error:
+            raise RadioError(
+                f"radio {self.uri}: radio.pluto.trigger = external needs a pulse within {self.timeout:g} s of opening, "
+                f"none came ({error}); check the source of the pulse and the pin, or set radio.pluto.trigger = auto"
+            ) from error
+        self._waits = False
+        self.streams.go_on()
 
-    def shift(self) -> int:
-        """Return the index of this radio's clock at which its stream began."""
-        return self._origin
+    def run(self, primed: int) -> None:
+        """Open the streams and keep them running, so many blocks being handed over first.
 
-    def rebase(self, index: int) -> None:
-        """Give the next sample another index; what was heard is forgotten."""
-        with self.pump.changed:  # a block may have been fetched that is not in the ring yet
-            self._origin += index - self.pump.ring.end
-            self.pump.ring.restart(index)
+        Raises:
+            RadioError: somebody else has them, or the radio does not answer.
+        """
+        self.streams.run(self.attributes, primed)
+
+    def settle(self) -> None:
+        """Wait until the streams run, and learn their offset.
+
+        Raises:
+            RadioError: they do not, or their marker does not come back.
+        """
+        self.streams.settle()
+
+    def reconnect(self) -> None:
+        """Drop streams and context, and make another one.
+
+        Raises:
+            RadioError: the radio is gone.
+        """
+        self.drop()
+        self.sdr, self._attributes = connect(self.uri, self.timeout)
 
     def stop(self) -> None:
         """Destroy the buffers."""
-        pump, self._pump = self._pump, None
-        if pump is None:
-            return
-        self._origin = self._ended = pump.ring.end
-        self._left = self.pace.seconds(pump)
-        self.pace.stop(pump)
-        pump.stream.close()
+        self._waits = False
+        self.streams.stop()
 
     def silence(self, answers: bool = True) -> None:
         """Silence the radio, before and after its buffers go: the converter is then handed back to the tones.
@@ -157,41 +167,4 @@ class Link:
 
     def _claim(self) -> None:
         """Find out, ahead of the first change, whether somebody else streams: he would be silenced and tuned away."""
-        self._stream().close()
-
-    def _stream(self) -> Stream:
-        stream = Stream(self.attributes, self.block, self.pace.queue)
-        try:
-            stream.open()
-        except BaseException:
-            stream.close()
-            raise
-        return stream
-
-    def _start(self) -> None:
-        stream = self._stream()
-        rate = self.tuning.sample_rate
-        self._pump = Pump(stream, Ring(round(rate)))
-        self._pump.ring.restart(self._origin)
-        self.pace.start(self._pump, rate)
-        self.wait(self.block)
-        stream.clear()
-
-    def _learn(self) -> None:
-        """Find the offset through the digital loopback, with nothing on the air."""
-        pump = self.pump
-        self.attributes.put("loopback", 1)
-        try:
-            pump.offset = learn(pump, self.wait, self._origin)
-        finally:
-            self.attributes.put("loopback", 0)
-        self.wait(pump.stream.heard + FLUSHED * self.block)
-        with pump.changed:
-            pump.ring.restart(pump.ring.end)
-
-    def _go_on(self) -> None:
-        """Call the next sample what it would be had the clock run on since the last stream, as near as can be told."""
-        if self._left is not None:
-            with self.pump.changed:
-                passed = self.pace.seconds(self.pump) - self._left
-                self.rebase(self._ended + max(round(passed * self.tuning.sample_rate), 0))
+        opened(self.attributes, self.block, self.pace.queue).close()

@@ -80,7 +80,7 @@ class PlutoRadio:
         """
         if not self._upkeep.is_closed:
             self._upkeep.ready()
-        return self.link.end
+        return self.link.streams.end
 
     def receive(self, count: int, at: int) -> Samples:
         """Return `count` samples from index `at` on; waits for those to come.
@@ -102,7 +102,7 @@ class PlutoRadio:
     def _heard(self, count: int, at: int) -> Samples:
         self._upkeep.ready()
         try:
-            self.link.wait(at + count - self.link.shift())
+            self.link.streams.wait(at + count - self.link.streams.shift())
             self.link.pump.stream.check()
         except RadioError as error:
             raise self._upkeep.given_up(error) from error
@@ -126,7 +126,7 @@ class PlutoRadio:
         self._transmitter.switch_on()
         pump = self.link.pump
         with pump.changed:
-            first = at - self.link.shift() - pump.offset - self.link.antenna_delay
+            first = at - self.link.streams.shift() - pump.offset - self.link.antenna_delay
             if first < pump.promised:
                 raise self._late(at, pump.promised - first)
             pump.timeline.put(burst, first)
@@ -180,7 +180,7 @@ class PlutoRadio:
     def align(self, index: int) -> None:
         """Make `index` what the next sample is called; what was heard is forgotten."""
         self._upkeep.ready()
-        self.link.rebase(index)
+        self.link.streams.rebase(index)
 
     def close(self) -> None:
         """Silence the radio, read back that it is, and give it back.

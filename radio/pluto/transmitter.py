@@ -75,7 +75,7 @@ class Transmitter:
             RadioError: it may still be sending.
         """
         self.is_muted, link = True, self.upkeep.link
-        if link.is_running:
+        if link.streams.is_running:
             with link.pump.changed:
                 link.pump.timeline.clear()
         if not self.upkeep.is_closed and self.upkeep.is_on:
@@ -90,7 +90,7 @@ class Transmitter:
         """
         if self.is_muted:
             link = self.upkeep.link
-            link.wait(link.pump.promised + link.pump.offset + link.antenna_delay)
+            link.streams.wait(link.pump.promised + link.pump.offset + link.antenna_delay)
             self.is_muted = False
 
     def dismiss(self) -> None:

@@ -69,6 +69,10 @@ class Upkeep:
             raise RadioError(f"radio {self.link.uri} is closed; open a new one")
         if not self._reopened() and (failure := self.link.pump.failure) is not None:
             raise self.given_up(failure) from failure
+        try:
+            self.link.begin()
+        except RadioError as error:
+            raise self.given_up(error) from error
 
     def _reopened(self) -> bool:
         """Open the radio if the last call found that it had failed, and return whether it had."""

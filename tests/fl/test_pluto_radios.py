@@ -29,6 +29,11 @@ def test_each_contradiction_is_its_own_error(change, problem, remedy):
     assert any(problem in text and remedy in text for text in caught.value.problems), caught.value.problems
 
 
+def test_nobody_fires_the_external_pulse_of_virtual_radios_in_real_time():
+    with pytest.raises(ConfigError, match=r"radio\.pluto\.trigger: nobody fires .*radio\.pluto\.clock = lock-step"):
+        parse("", [*VIRTUAL, "radio.pluto.trigger=external", "radio.pluto.clock=real-time"])
+
+
 def test_nothing_is_assumed_about_frequency_medium_and_band():
     with pytest.raises(ConfigError) as caught:
         check({"uplink": {"kind": "waveform"}, "radio": {"kind": "pluto", "pluto": {"emulate": True}}})
@@ -49,9 +54,10 @@ def test_what_only_a_simulation_has_is_refused_for_real_radios():
             parse("", [*real, change])
 
 
-def test_a_bench_of_virtual_plutos_carries_beacon_and_soundings():
+@pytest.mark.parametrize("trigger", ["auto", "external"])
+def test_a_bench_of_virtual_plutos_carries_beacon_and_soundings(trigger):
     need_libiio()
-    config = parse("", [*VIRTUAL, "radio.loopback.offset_ppm=3"])
+    config = parse("", [*VIRTUAL, "radio.loopback.offset_ppm=3", f"radio.pluto.trigger={trigger}"])
     on_air = stations(config)
     first = Round(on_air, (0, 1), 500, 0, config.seed)
     first.call()

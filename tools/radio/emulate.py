@@ -28,6 +28,7 @@ from tools.options import readable_errors, set_option
     default=False,
     help="Sample time is the time of day, or waits for all clients (the default: deterministic).",
 )
+@click.option("--tdd", is_flag=True, help="Firmware with the TDD controller, which starts streams at a pulse.")
 @click.option("--seed", type=click.IntRange(min=0), help="Of everything random; default: that of the configuration.")
 @click.option(
     "--noise-dbfs", type=float, default=-60.0, show_default=True, help="Of a receiver at a gain of 40 dB; -inf: none."
@@ -61,7 +62,7 @@ def emulate(units: int, host: str, port: int, addresses: bool, **chosen: Any) ->
         asyncio.run(_serve(bench, endpoints))
 
 
-def _bench(units: int, real_time: bool, seed: int | None, noise_dbfs: float, overrides: Sequence[str]) -> Any:
+def _bench(units: int, seed: int | None, noise_dbfs: float, overrides: Sequence[str], **flags: bool) -> Any:
     """Return the units, on an air with noise, the impairments that are asked for, and no others."""
     from fl.config import parse
     from fl.radios import simulated_air
@@ -72,8 +73,12 @@ def _bench(units: int, real_time: bool, seed: int | None, noise_dbfs: float, ove
     experiment = parse("", [*perfect, *overrides])
     config, drawn = experiment.radio.loopback, experiment.seed if seed is None else seed
     redraw = experiment.waveform.round_period_s if config.redraw else 0.0
-    clock, noise_var = RealTime() if real_time else LockStep(), 10 ** (noise_dbfs / 10)
-    return Bench(units, lambda rate: simulated_air(config, rate, noise_var, redraw, drawn), clock, drawn)
+    clock, noise_var = RealTime() if flags["real_time"] else LockStep(), 10 ** (noise_dbfs / 10)
+
+    def air_at(rate: float) -> Any:
+        return simulated_air(config, rate, noise_var, redraw, drawn)
+
+    return Bench(units, air_at, clock, drawn, has_tdd=flags["tdd"])
 
 
 async def _serve(bench: Any, endpoints: list[tuple[str, int]]) -> None:

@@ -13,6 +13,7 @@ from radio.pluto.link import Link
 from radio.pluto.pace import FreeRunning, Pace
 from radio.pluto.radio import PlutoRadio
 from radio.pluto.safety import Authorisation
+from radio.pluto.start import Trigger
 from radio.pluto.tuning import Tuning
 from radio.pluto.virtual import in_turn
 from tests.drivers import need_libiio
@@ -26,24 +27,26 @@ class Virtual:
 
     def __init__(
         self, count: int, units: list[Unit] | None = None, rate: float = 4e6, clock: Clock | None = None,
-        spread: float = 1e-3, block: int = 1024, timeout: float = 5.0,
+        spread: float = 1e-3, block: int = 1024, timeout: float = 5.0, *, has_tdd: bool = False,
     ) -> None:  # fmt: skip
         need_libiio()
         self.rate, self.block, self.timeout = rate, block, timeout
         about = units or [Unit()] * count
-        bench = Bench(count, lambda rate: _air(about, rate), clock or LockStep(), 0, spread)
+        bench = Bench(count, lambda rate: _air(about, rate), clock or LockStep(), 0, spread, has_tdd)
         self.radios: list[PlutoRadio] = []
         self._stack = ExitStack()
         self.host = self._stack.enter_context(serving(bench))
         self.pace: Pace = in_turn(self.host, rate) if clock is None else FreeRunning()
 
-    def link(self, unit: int, **tuning: float) -> Link:
+    def link(self, unit: int, trigger: Trigger = "auto", **tuning: float) -> Link:
         wanted = Tuning(**{"carrier": CARRIER, "sample_rate": self.rate, "bandwidth": 0.9 * self.rate,
                            "tx_attenuation_db": 0.0, "rx_gain_db": 40.0} | tuning)  # fmt: skip
-        return Link(self.host.uris[unit], wanted, self.pace, self.block, self.timeout, 96)
+        return Link(self.host.uris[unit], wanted, self.pace, self.block, self.timeout, 96, trigger)
 
-    def radio(self, unit: int, allowed: Authorisation | None = CABLE, **tuning: float) -> PlutoRadio:
-        self.radios.append(PlutoRadio(self.link(unit, **tuning), allowed, guarded=False))
+    def radio(
+        self, unit: int, allowed: Authorisation | None = CABLE, trigger: Trigger = "auto", **tuning: float
+    ) -> PlutoRadio:
+        self.radios.append(PlutoRadio(self.link(unit, trigger, **tuning), allowed, guarded=False))
         return self.radios[-1]
 
     def zero(self, unit: int, radio: PlutoRadio) -> int:

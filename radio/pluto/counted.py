@@ -1,0 +1,144 @@
+"""The running streams of one radio, and which index of its clock each sample has.
+
+Streams that are started again go on counting where they would be had the clock run on, as near as can be told.
+"""
+
+from dataclasses import dataclass
+
+from radio.pluto.attributes import Attributes, ContactError
+from radio.pluto.offset import learn
+from radio.pluto.pace import Pace
+from radio.pluto.pump import Pump
+from radio.pluto.ring import Ring
+from radio.pluto.stream import Stream
+
+FLUSHED = 2  # blocks after a switch
+
+
+@dataclass
+class Counted:
+    """Streams, one after the other, on one clock.
+
+    Args:
+        uri: of the radio, for messages.
+        pace: what keeps them running.
+        block: samples of a buffer.
+        rate: in Hz.
+    """
+
+    uri: str
+    pace: Pace
+    block: int
+    rate: float
+    _pump: Pump | None = None
+    _origin: int = 0
+    _ended: int = 0
+    _left: float | None = None
+
+    @property
+    def pump(self) -> Pump:
+        """The running streams.
+
+        Raises:
+            ContactError: they are not running.
+        """
+        if self._pump is None:
+            raise ContactError(f"radio {self.uri} has no running streams; the next call starts them again")
+        return self._pump
+
+    @property
+    def is_running(self) -> bool:
+        """Whether there are streams, and none has failed."""
+        return self._pump is not None and self._pump.failure is None
+
+    @property
+    def end(self) -> int:
+        """Index of the sample that is heard next, or would be."""
+        return self._origin if self._pump is None else self._pump.ring.end
+
+    def run(self, attributes: Attributes, primed: int) -> None:
+        """Open the streams and keep them running, so many blocks being handed over first.
+
+        Raises:
+            RadioError: somebody else has them, or the radio does not answer.
+        """
+        stream = opened(attributes, self.block, self.pace.queue)
+        self._pump = Pump(stream, Ring(round(self.rate)))
+        self._pump.ring.restart(self._origin)
+        for _ in range(primed):
+            self._pump.push()
+        self.pace.start(self._pump, self.rate)
+
+    def settle(self) -> None:
+        """Wait until the streams run, and learn their offset.
+
+        Raises:
+            RadioError: they do not, or their marker does not come back.
+        """
+        self.wait(self.block)
+        self.pump.stream.clear()
+        self._learn(self.pump)
+
+    def wait(self, heard: int) -> None:
+        """Return when the stream has heard so many samples.
+
+        Raises:
+            RadioError: why it has not.
+        """
+        self.pace.wait(self.pump, heard)
+        if self.pump.failure is not None:
+            raise self.pump.failure
+
+    def shift(self) -> int:
+        """Return the index of this radio's clock at which its stream began."""
+        return self._origin
+
+    def rebase(self, index: int) -> None:
+        """Give the next sample another index; what was heard is forgotten."""
+        with self.pump.changed:  # a block may have been fetched that is not in the ring yet
+            self._origin += index - self.pump.ring.end
+            self.pump.ring.restart(index)
+
+    def stop(self) -> None:
+        """Destroy the buffers."""
+        pump, self._pump = self._pump, None
+        if pump is None:
+            return
+        self._origin = self._ended = pump.ring.end
+        self._left = self.pace.seconds(pump)
+        self.pace.stop(pump)
+        pump.stream.close()
+
+    def _learn(self, pump: Pump) -> None:
+        """Find the offset through the digital loopback, with nothing on the air."""
+        attributes = pump.stream.attributes
+        attributes.put("loopback", 1)
+        try:
+            pump.offset = learn(pump, self.wait, self._origin)
+        finally:
+            attributes.put("loopback", 0)
+        self.wait(pump.stream.heard + FLUSHED * self.block)
+        with pump.changed:
+            pump.ring.restart(pump.ring.end)
+
+    def go_on(self) -> None:
+        """Call the next sample what it would be had the clock run on since the last stream, as near as can be told."""
+        if self._left is not None:
+            with self.pump.changed:
+                passed = self.pace.seconds(self.pump) - self._left
+                self.rebase(self._ended + max(round(passed * self.rate), 0))
+
+
+def opened(attributes: Attributes, block: int, queue: int) -> Stream:
+    """Return the open streams of a radio.
+
+    Raises:
+        RadioError: somebody else has them, or the radio does not answer.
+    """
+    stream = Stream(attributes, block, queue)
+    try:
+        stream.open()
+    except BaseException:
+        stream.close()
+        raise
+    return stream
