@@ -4,6 +4,7 @@ import click
 
 from tools.bench.air import air
 from tools.bench.calibration.command import calibration
+from tools.bench.crosscheck.command import crosscheck
 from tools.bench.local import local
 from tools.bench.oamp import oamp
 from tools.bench.round import round_cost
@@ -26,3 +27,4 @@ command.add_command(round_cost)
 command.add_command(air)
 command.add_command(waveform)
 command.add_command(calibration)
+command.add_command(crosscheck)
