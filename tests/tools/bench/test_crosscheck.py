@@ -7,6 +7,7 @@ import subprocess
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from scipy.stats import norm
 
 from radio.air import Air, Unit
 from radio.fading import WAVES, Fading, profile
@@ -45,6 +46,15 @@ def test_two_of_one_law_are_told_apart_no_more_often_than_the_level_says():
     rng = np.random.default_rng(1)
     wrong = sum(not exponential(rng).agrees for _ in range(4000))
     assert wrong <= 4000 * LEVEL + 5 * np.sqrt(4000 * LEVEL)
+
+
+@pytest.mark.parametrize("figures", [1, 5, 40])
+def test_the_limit_is_what_the_largest_of_all_differences_exceeds_with_the_probability_of_the_level(figures):
+    """20,000 segments, so Student's t is a normal to 1e-3; with 16 segments its tails are wider."""
+    rng = np.random.default_rng(7)
+    allowed = exponential(rng, size=20_000, figures=figures).allowed
+    assert np.isclose(1 - (1 - 2 * norm.sf(allowed)) ** figures, LEVEL, rtol=0.02)
+    assert exponential(rng, size=16, figures=figures).allowed > 1.2 * allowed
 
 
 def test_a_verdict_is_wrong_where_a_law_is_wrong_by_what_it_says_it_finds():

@@ -28,7 +28,7 @@ class Effort:
 
     @property
     def seeds(self) -> list[int]:
-        """Seeds of GNU Radio's realisations, at random, SPARE or more apart: a model of L taps uses L + 1 from there on.
+        """Seeds of GNU Radio's realisations, at random, SPARE apart: a model of L taps uses L + 1.
 
         Not in equal steps: over 4,000 links of such seeds the power of TDL-A was 2.5 standard errors too low.
         """
