@@ -57,6 +57,14 @@ def test_the_limit_is_what_the_largest_of_all_differences_exceeds_with_the_proba
     assert exponential(rng, size=16, figures=figures).allowed > 1.2 * allowed
 
 
+@pytest.mark.parametrize("design", [1.0, 0.5])
+def test_differences_of_one_law_vary_by_one_standard_error(design):
+    """2,500 differences: their variance is known to √(2/2500), 2.8 %."""
+    rng = np.random.default_rng(8)
+    drawn = [exponential(rng, size=400, factor=1 / design, design=design).differences for _ in range(500)]
+    assert abs(np.square(drawn).mean() - 1) < 5 * np.sqrt(2 / 2500)
+
+
 def test_a_verdict_is_wrong_where_a_law_is_wrong_by_what_it_says_it_finds():
     """Five of 300 trials, 95 %: all five figures are off, so more than that is found; 60 % of it is not."""
     rng = np.random.default_rng(2)
