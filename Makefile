@@ -40,6 +40,8 @@ nightly: setup
 	$(BIN)/airmeta bench waveform
 	$(BIN)/airmeta bench air
 	$(BIN)/airmeta bench calibration
+	$(BIN)/airmeta bench crosscheck
+	$(BIN)/airmeta bench crosscheck --planted 1.2
 
 clean:
 	rm -rf $(VENV) docs/_build *.egg-info

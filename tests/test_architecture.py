@@ -34,6 +34,15 @@ def imported_packages(path):
             yield node.module.split(".")[0]
 
 
+def imported_modules(path):
+    """Whatever a module imports that may be a module: `from a import b` is a and a.b."""
+    for node in ast.walk(ast.parse((ROOT / path).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (node.module, *(f"{node.module}.{alias.name}" for alias in node.names))
+
+
 @pytest.mark.parametrize("path", MODULES, ids=str)
 def test_modules_import_only_what_lies_below_them(path):
     package = path.parts[0]
