@@ -13,12 +13,14 @@ from typing import TypeVar
 
 import numpy as np
 
+from radio import exits
 from radio.base import LateError, RadioError, Samples, check_burst
-from radio.pluto import exits, tuning
+from radio.pluto import tuning
 from radio.pluto.attributes import ContactError
 from radio.pluto.link import Link
-from radio.pluto.safety import MOST_ATTENUATION_DB, Authorisation, check_band, silence
+from radio.pluto.safety import MOST_ATTENUATION_DB, silence
 from radio.pluto.watchdog import Watchdog
+from radio.safety import Authorisation, check_band
 from radio.settings import Change, Limits, SettingError, Settings, changed
 
 Result = TypeVar("Result")
