@@ -235,17 +235,25 @@ class UsrpRadio:
         self._drop()
 
     def _drop(self) -> None:
-        """Stop the streams; what is queued in the device is short, and followed by silence."""
-        pump = self._pump
+        """Lower the gain, let the device send the little that it has got, and stop the streams; each step is tried.
+
+        Raises:
+            RadioError: one of them failed.
+        """
+        pump, failures = self._pump, []
         with pump.changed:
             pump.schedule.clear()
-        try:
-            self._switch_off()
-            if pump.schedule.busy > pump.ring.end and pump.failure is None:
-                self.manner.pace.wait(pump, pump.schedule.busy)
-        finally:
-            self.manner.pace.stop(pump)
-            pump.close()
+        for step in (self._switch_off, self._drain, lambda: self.manner.pace.stop(pump), pump.close):
+            try:
+                step()
+            except RadioError as error:
+                failures.append(error)
+        if failures:
+            raise RadioError("; ".join(str(error) for error in failures)) from failures[0]
+
+    def _drain(self) -> None:
+        if self._pump.schedule.busy > self._pump.ring.end and self._pump.failure is None:
+            self.manner.pace.wait(self._pump, self._pump.schedule.busy)
 
     def _ready(self) -> None:
         """Return if the radio runs; start it again if the last call found that it had failed.

@@ -26,6 +26,8 @@ class LockStep:
         self.pumps.append(pump)
 
     def wait(self, pump, index):
+        if pump not in self.pumps:
+            pump.fail(RadioError("nobody runs this pump"))
         while pump.ring.end < index and pump.failure is None:
             self.step(min((other for other in self.pumps if other.failure is None), key=self.due))
 
