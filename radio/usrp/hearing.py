@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from radio.base import RadioError
+from radio.usrp.count import Count
 from radio.usrp.device import Channel
 
 TIMEOUT = 1.0  # seconds that a block may be late
@@ -25,14 +26,14 @@ class Hearing:
 
     Args:
         channel: which.
-        rate: in Hz.
+        count: of its samples.
         block: samples that are fetched at once.
         overflows: how often the receiver ran over.
         dropped: how often packets were lost on the way.
     """
 
     channel: Channel
-    rate: float
+    count: Count
     block: int
     overflows: int = 0
     dropped: int = 0
@@ -71,7 +72,7 @@ class Hearing:
         with self.channel.device.asking("a stream command", self.channel.label):
             command = uhd.types.StreamCMD(uhd.types.StreamMode.start_cont)
             command.stream_now = False
-            command.time_spec = uhd.types.TimeSpec.from_ticks(index, self.rate)
+            command.time_spec = self.count.time_spec(uhd, index)
             self._streamer.issue_stream_cmd(command)
 
     def pull(self, patience: float = 0.0) -> tuple[int, np.ndarray]:
@@ -86,7 +87,7 @@ class Hearing:
         device, timeout = self.channel.device, TIMEOUT + patience
         buffer = np.empty((1, self.block), np.complex64)  # UHD looks neither at the type nor at the strides
         with device.asking("samples", self.channel.label):
-            count = self._streamer.recv(buffer, self._metadata, timeout)
+            size = self._streamer.recv(buffer, self._metadata, timeout)
             code = self._metadata.error_code
             if code == device.uhd.types.RXMetadataErrorCode.overflow:
                 self._note_loss(self._metadata.out_of_sequence)
@@ -95,14 +96,14 @@ class Hearing:
                     f"radio {self.channel.label}: {FAULTS[self._faults[code]].format(timeout=timeout)} "
                     f"({self._metadata.strerror()}); the next call starts the stream again"
                 )
-            if count == 0:
+            if size == 0:
                 return 0, buffer[0, :0]
             if not self._metadata.has_time_spec:
                 raise RadioError(
                     f"radio {self.channel.label}: samples must come with their time, got none; their indices are not "
                     "known; update FPGA image and UHD"
                 )
-            return self._metadata.time_spec.to_ticks(self.rate), buffer[0, :count]
+            return self.count.index(self._metadata.time_spec), buffer[0, :size]
 
     def stop(self) -> None:
         """Stop the stream, and throw away what it still had; a second call does nothing.

@@ -16,7 +16,7 @@ from radio.usrp.tuning import Tuning
 def open_radios(
     devices: list[Device], channels: list[Channel], tuned: Tuning, manner: Manner, allowed: Authorisation | None
 ) -> list[UsrpRadio]:
-    """Return radios on channels of open devices, listening, all from the same device time on where they share it.
+    """Return radios on channels of open devices, all of which begin to hear, with index 0, at the same device time.
 
     Args:
         devices: all that are to share their time, used or not.
@@ -42,7 +42,7 @@ def open_radios(
             radios.append(UsrpRadio(channel, tuned, manner, allowed))
         common = max(radio.soonest() for radio in radios)
         for radio in radios:
-            radio.start(common if manner.sources.is_common else radio.soonest())
+            radio.start(common, common)
     except BaseException:
         for radio in radios:
             radio.close()

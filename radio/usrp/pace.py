@@ -49,7 +49,7 @@ class FreeRunning:
         """Wait until everything before an index was heard, or is overdue."""
         with pump.changed:
             missing = index - pump.ring.end
-            patience = max(missing, 0) / pump.hearing.rate + PATIENCE
+            patience = max(missing, 0) / pump.hearing.count.rate + PATIENCE
             if not pump.changed.wait_for(lambda: pump.ring.end >= index or pump.failure is not None, patience):
                 pump.failure = RadioError(
                     f"radio {pump.hearing.channel.label}: {missing} samples must come within {patience:.1f} s, got "

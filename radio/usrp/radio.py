@@ -1,8 +1,8 @@
 """A channel of a USRP as a `Radio`, over UHD.
 
-An index is round(time · rate), the device's own time: boards that share PPS and reference share their indices. Bursts
-have a time, and leave at it. An overflow loses samples, not the count; what else breaks a stream is raised, and the
-next call starts the streams again, in a new session.
+An index is round(time · rate) − origin, by the device's own time: boards that share PPS and reference share indices.
+Bursts have a time, and leave at it. An overflow loses samples, not the count; what else breaks a stream is raised, and
+the next call starts the streams again, in a new session.
 
 A USRP sends what is queued, and nothing else: a burst whose end does not come (kill -9, a crash, a lost link) breaks
 off when at most `lead_time` has passed, and no watchdog is needed. What stays is the leakage of its mixer, at the gain
@@ -22,6 +22,7 @@ from radio.base import LateError, RadioError, Samples, check_burst
 from radio.safety import Authorisation, check_band
 from radio.settings import Change, Limits, SettingError, Settings, changed
 from radio.usrp import clock, mixers, tuning
+from radio.usrp.count import Count
 from radio.usrp.device import Channel
 from radio.usrp.hearing import Hearing
 from radio.usrp.pace import Pace
@@ -81,6 +82,7 @@ class UsrpRadio:
     session: str = field(init=False)
     serial: str = field(init=False)
     limits: Limits = field(init=False)
+    _count: Count = field(init=False)
     _pump: Pump = field(init=False)
     _settings: Settings = field(init=False)
     _epoch: str = ""
@@ -100,20 +102,29 @@ class UsrpRadio:
         attenuation = self.limits.tx_attenuation_db.high if attenuation is None else attenuation
         wished = Settings(self.tuned.carrier, rate, rate, self.limits.tx_attenuation_db.nearest(attenuation))
         self._settings = tuning.read_settings(self.channel, wished)
-        hearing = Hearing(self.channel, rate, manner.block)
-        sending = Sending(self.channel, rate, self.lead_time)
+        self._count = Count(rate)
+        hearing = Hearing(self.channel, self._count, manner.block)
+        sending = Sending(self.channel, self._count, self.lead_time)
         self._pump = Pump(hearing, sending, Ring(round(rate), self.channel.label), self.lead_time)
         self._begin_session()
         exits.register(self)
 
-    def start(self, at: float) -> None:
-        """Begin to hear at a device time in seconds, ahead of now.
+    def start(self, at: float, zero: float) -> None:
+        """Begin to hear.
+
+        Args:
+            at: device time in seconds, ahead of now.
+            zero: device time of index 0.
 
         Raises:
             RadioError: UHD failed.
         """
+        self._count.origin = round(zero * self.sample_rate)
+        self._begin(at)
+
+    def _begin(self, at: float) -> None:
         self._pump.open()
-        self._pump.start(round(at * self.sample_rate), at - self._time())
+        self._pump.start(round(at * self.sample_rate) - self._count.origin, at - self._time())
         self.manner.pace.start(self._pump)
 
     def soonest(self) -> float:
@@ -265,7 +276,7 @@ class UsrpRadio:
         if self._closed:
             raise RadioError(f"radio {self.channel.label} is closed; open a new one")
         if self._failed:
-            self.start(self.soonest())
+            self._begin(self.soonest())
             self._failed = False
             self._begin_session()
         pump = self._pump

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from radio.base import LateError, RadioError
+from radio.usrp.count import Count
 from radio.usrp.device import Channel
 from radio.usrp.schedule import Piece
 
@@ -24,13 +25,13 @@ class Sending:
 
     Args:
         channel: which.
-        rate: in Hz.
+        count: of its samples.
         lead: samples that are handed over ahead of time.
         bursts: first index and end of the last ones handed over.
     """
 
     channel: Channel
-    rate: float
+    count: Count
     lead: int
     bursts: deque[list[int]] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
     _streamer: Any = None
@@ -71,7 +72,7 @@ class Sending:
         if self.bursts:
             self.bursts[-1][1] = piece.first + piece.samples.size
         wave = np.ascontiguousarray(piece.samples.reshape(1, -1), np.complex64)
-        timeout, done = TIMEOUT + (self.lead + piece.samples.size) / self.rate, 0
+        timeout, done = TIMEOUT + (self.lead + piece.samples.size) / self.count.rate, 0
         while done < piece.samples.size:
             about = self._about(piece, done)
             with self.channel.device.asking("room for samples", self.channel.label):
@@ -111,13 +112,13 @@ class Sending:
         about = uhd.types.TXMetadata()
         about.start_of_burst = piece.starts and done == 0
         about.has_time_spec = True
-        about.time_spec = uhd.types.TimeSpec.from_ticks(piece.first + done, self.rate)
+        about.time_spec = self.count.time_spec(uhd, piece.first + done)
         about.end_of_burst = piece.ends
         return about
 
     def _failure(self, text: str) -> LateError:
         """Return the error of the burst that was being sent at the time of an event."""
-        when = self._event.time_spec.to_ticks(self.rate) if self._event.has_time_spec else None
+        when = self.count.index(self._event.time_spec) if self._event.has_time_spec else None
         begun = [burst for burst in self.bursts if when is None or burst[0] <= when] or list(self.bursts)[:1]
         which = f"from index {begun[-1][0]} to {begun[-1][1]}" if begun else "at an unknown index"
         at = "" if when is None else f", as the device says at index {when}"

@@ -150,7 +150,9 @@ def check_call(use):
 
 def check_constructor(kind, use):
     if not use["path"].endswith("MultiUSRP"):
-        kind(*[example(noted) for noted in use["args"]], **{key: example(noted) for key, noted in use["kwargs"].items()})
+        kind(
+            *[example(noted) for noted in use["args"]], **{key: example(noted) for key, noted in use["kwargs"].items()}
+        )
         return ""
     inspect.signature(kind).bind(*use["args"], **use["kwargs"])
     return "" if use["args"] == ["str"] else f"takes a device string, got {use['args']}"

@@ -1,5 +1,6 @@
 """One time for all boards: the order of calls, and what keeps it from being had."""
 
+import numpy as np
 import pytest
 
 from radio.base import RadioError
@@ -119,16 +120,14 @@ def test_a_board_that_misses_the_edge_is_noticed():
 
 
 def test_a_mimo_cable_joins_two_boards_only():
+    host = Virtual(3)
     with pytest.raises(RadioError, match="MIMO cable joins the two motherboards of one device, got 3"):
-        host = Virtual(3)
         host.open(manner=host.manner(Sources("mimo", "mimo")))
     with pytest.raises(ValueError, match="set both to mimo"):
         Sources("mimo", "external")
 
 
 def test_a_reference_that_is_lost_later_keeps_the_radio_from_sending():
-    import numpy as np
-
     host = Virtual(2)
     sender, _ = host.open()
     host.boards[0].is_locked = False

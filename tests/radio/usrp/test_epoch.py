@@ -89,13 +89,15 @@ def test_radios_that_call_the_edge_otherwise_are_refused_with_the_remedy(second)
 def test_a_host_with_pulses_of_its_own_is_refused_with_the_remedy():
     agreement = Agreement(HOSTS).propose("server", edge("server", 50)).propose("b", edge("b", 50))
     other = Edge(50 + PHASE + 0.45 + CLOCKS["c"], 0.01, Offset(CLOCKS["c"], 0.02))
-    with pytest.raises(EpochError, match=r"host c: its PPS edge must be known to 0\.4 s, got 0\.450 s.*one distributor"):
+    with pytest.raises(
+        EpochError, match=r"host c: its PPS edge must be known to 0\.4 s, got 0\.450 s.*one distributor"
+    ):
         agreement.propose("c", other)
 
 
 def test_what_nobody_can_tell_is_refused():
     """Half a second of doubt: the edge before, or the one after."""
-    with pytest.raises(EpochError, match="0.4 s"):
+    with pytest.raises(EpochError, match=r"to 0\.4 s, got"):
         agreed().propose("b", edge("b", 60, doubt=0.5))
     with pytest.raises(EpochError, match="host d is none of server, b, c"):
         agreed().propose("d", edge("b", 60))
@@ -127,8 +129,7 @@ def test_an_answer_ahead_of_its_question_is_no_measurement():
 @given(errors=st.tuples(*[st.floats(-0.1, 0.1)] * 3), numbers=st.tuples(*[st.integers(0, 1000)] * 3))
 def test_errors_of_a_tenth_of_a_second_change_no_number(errors, numbers):
     agreement = Agreement(HOSTS)
-    for host, number, wrong in zip(HOSTS, numbers, errors, strict=True):
-        wrong = 0.0 if host == "server" else wrong
+    for host, number, wrong in zip(HOSTS, numbers, (0.0, *errors[1:]), strict=True):
         agreement = agreement.propose(host, edge(host, number, wrong=wrong))
     zero = max(numbers) + AHEAD
     for host in HOSTS:

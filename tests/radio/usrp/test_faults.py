@@ -1,6 +1,7 @@
 """Drills: what USRPs and their UHD can do, and what the adapter says and does then."""
 
 import time
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from radio.air import Unit
 from radio.base import LateError, OverrunError, RadioError
 from radio.settings import Change, SettingError
+from radio.usrp.host import find_channels
 from radio.usrp.pace import FreeRunning
 from tests.radio.usrp.standin import Board, TXMetadataEventCode
 from tests.radio.usrp.virtual import CARRIER, Virtual
@@ -69,8 +71,6 @@ def test_too_few_channels_or_one_named_twice_are_refused(host):
     with pytest.raises(RadioError, match="radio S0:0: two device strings"):
         host.channels(("serial=S0", "addr=192.168.10.2"))
     with pytest.raises(RadioError, match="channels must lie between 0 and 1, got 2"):
-        from radio.usrp.host import find_channels
-
         find_channels(host.uhd, (host.args,), (0, 2), 2)
 
 
@@ -104,7 +104,9 @@ def test_what_reads_back_differently_keeps_a_radio_from_opening(setting, value, 
 
 def test_a_rate_that_the_master_clock_does_not_give_is_refused():
     host = Virtual(1, rate=5e6)
-    with pytest.raises(SettingError, match=r"sample_rate must read back 5000000 Hz .*got 4923076\.923 Hz; choose a wave"):
+    with pytest.raises(
+        SettingError, match=r"sample_rate must read back 5000000 Hz .*got 4923076\.923 Hz; choose a wave"
+    ):
         host.open()
 
 
@@ -128,7 +130,7 @@ def test_what_the_device_says_of_a_burst_is_raised_once_and_names_the_burst(host
     for seed, first in enumerate((at, at + 2000)):
         sender.transmit(burst(seed), first)
     hearer.receive(N, at + 2000)
-    host.parts[0].tell(TXMetadataEventCode[code], at + 2100)
+    host.parts[0].tell(TXMetadataEventCode[code], host.origin + at + 2100)
     hearer.receive(2 * host.block, hearer.now())
     before = sender.session
     with pytest.raises(LateError, match=rf"radio S0:0 .*the burst from index {at + 2000} to {at + 2000 + N} .*{said}"):
@@ -150,11 +152,11 @@ def test_a_burst_that_reaches_the_device_too_late_is_not_sent_and_raised(host):
     at = sender.now() + sender.lead_time
     sender.transmit(burst(), at)
     host.world.pause(1.0)
-    with pytest.raises(LateError, match=rf"the burst from index {at} to {at + N} came too late.*raise radio\.usrp\.lead_s"):
-        sender.receive(10, at + N)
+    sender.receive(10, at + N)
+    with pytest.raises(LateError, match=rf"from index {at} to {at + N} came too late.*raise radio\.usrp\.lead_s"):
         sender.receive(10, at + N)
     assert np.abs(hearer.receive(N, at).data).max() == 0
-    sender.receive(10, int(host.parts[0].now) + 1)
+    sender.receive(10, host.now + 1)
     arrives(sender, hearer)
 
 
@@ -164,11 +166,11 @@ def test_a_burst_that_runs_dry_is_raised_and_what_follows_is_late_not_shifted(ho
     sender.transmit(burst(size=3 * sender.lead_time), at)
     hearer.receive(2000, at)
     host.world.pause(0.5)
+    sender.receive(10, sender.now() + 2000)
     with pytest.raises(LateError, match=r"broke off, no samples came \(underflow\)"):
-        sender.receive(10, sender.now() + 2000)
         sender.receive(10, sender.now())
     handed = host.parts[0].radiated
-    assert all(first == begin + size for (begin, size, _), (first, _, _) in zip(handed, handed[1:], strict=False))
+    assert all(first == begin + size for (begin, size, _), (first, _, _) in pairwise(handed))
 
 
 @pytest.mark.parametrize("is_sequence, counter", [(False, "overflows"), (True, "dropped")])
@@ -230,7 +232,9 @@ def test_a_device_that_takes_samples_in_parts_gets_them_all_and_one_that_takes_n
     host.parts[0].takes = 0
     at = sender.now() + sender.lead_time
     sender.transmit(burst(), at)
-    with pytest.raises(RadioError, match=rf"radio S0:0 .*{N} samples of the burst at index {at} must be taken .* got none"):
+    with pytest.raises(
+        RadioError, match=rf"radio S0:0 .*{N} samples of the burst at index {at} must be taken .* got none"
+    ):
         sender.receive(10, at)
 
 

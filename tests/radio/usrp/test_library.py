@@ -47,7 +47,9 @@ def test_only_a_module_for_numpy_1_under_numpy_2_is_refused(monkeypatch, tmp_pat
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: spec)
     monkeypatch.setattr(importlib, "import_module", lambda name: "the module")
     if is_refused:
-        with pytest.raises(RadioError, match=rf"was built for NumPy 1 .* NumPy {version}; .*--system-site-packages DIR"):
+        with pytest.raises(
+            RadioError, match=rf"was built for NumPy 1 .* NumPy {version}; .*--system-site-packages DIR"
+        ):
             library.load()
     else:
         assert library.load() == "the module"
@@ -63,7 +65,8 @@ def place_of_uhd():
 def test_debians_build_is_taken_by_its_own_python_and_refused_under_numpy_2():
     """The real module: what the system's Python gets, and what this one gets, of another NumPy, with its path."""
     own = subprocess.run([need_uhd(), "-c", ASK], cwd=ROOT, capture_output=True, text=True, check=False)
-    numpy = subprocess.run([need_uhd(), "-Ic", "import numpy; print(numpy.__version__)"], capture_output=True, text=True)
+    ask_numpy = [need_uhd(), "-Ic", "import numpy; print(numpy.__version__)"]
+    numpy = subprocess.run(ask_numpy, capture_output=True, text=True, check=True)
     assert (own.returncode == 0) == numpy.stdout.startswith("1."), own.stderr
     if np.__version__.startswith("1."):
         pytest.skip("this Python has NumPy 1")

@@ -42,10 +42,10 @@ def exercised():
     sender.configure(Change(tx_attenuation_db=3.0, rx_gain_db=30.0, lo_offset_hz=1e5))
     at = sender.now() + sender.lead_time
     sender.transmit(noise(400), at)
-    host.parts[0].tell(TXMetadataEventCode.time_error, at)
-    host.parts[0].tell(TXMetadataEventCode.burst_ack, at)
+    host.parts[0].tell(TXMetadataEventCode.time_error, host.origin + at)
+    host.parts[0].tell(TXMetadataEventCode.burst_ack, host.origin + at)
+    hearer.receive(3000, hearer.now())
     with pytest.raises(RadioError):
-        hearer.receive(3000, hearer.now())
         sender.receive(1, sender.now() - 10)
     host.parts[1].overflow(500)
     with pytest.raises(RadioError):
@@ -79,7 +79,12 @@ def test_the_notes_hold_every_name_of_uhd_in_the_adapters_source(notes):
     """What no test makes the adapter do would not have been compared."""
     used = {name for use in notes.uses.values() for name in use["path"].split(".")}
     source = "".join(path.read_text() for path in ADAPTER.glob("*.py"))
-    patterns = r"usrp\.((?:get|set|clear)_\w+)", r"uhd\.(?:types|usrp)\.(\w+)", r"(?<!_)codes\.(\w+)", r"_streamer\.(\w+)"
+    patterns = (
+        r"usrp\.((?:get|set|clear)_\w+)",
+        r"uhd\.(?:types|usrp)\.(\w+)",
+        r"(?<!_)codes\.(\w+)",
+        r"_streamer\.(\w+)",
+    )
     wanted = {name for pattern in patterns for name in re.findall(pattern, source)}
     assert len(wanted) > 60
     assert wanted - used == set()
@@ -100,10 +105,10 @@ USRP = "uhd.usrp.MultiUSRP"
     (use(f"{USRP}.set_rx_freq", returns="uhd.types.TuneResult"), "needs tune_request"),
     (use(f"{USRP}.set_tx_gain", "float", "float"), "chan must be int, got float"),
     (use(f"{USRP}.set_tx_gain", "float", channel="int"), "takes no"),
-    (use(f"{USRP}.get_time_last_pps", "int", returns="float"), "returns uhd.libpyuhd.types.time_spec, the stand-in float"),
+    (use(f"{USRP}.get_time_last_pps", "int", returns="float"), "returns .*time_spec, the stand-in float"),
     (use(f"{USRP}", "str", "int"), "too many positional"),
     (use("uhd.types.TimeSpec", "str"), "incompatible constructor arguments"),
-    (use("uhd.types.TimeSpec.from_ticks", "float", "float", returns="uhd.types.TimeSpec"), "arg0 must be int, got float"),
+    (use("uhd.types.TimeSpec.from_ticks", "float", "float", returns="uhd.types.TimeSpec"), "must be int, got float"),
     (use("uhd.types.StreamMode.start", kind="get", returns="uhd.types.StreamMode"), "has no member start"),
     (use("uhd.types.TXAsyncMetadataEventCode.underflow", kind="get"), "no attribute 'TXAsyncMetadataEventCode'"),
     (use("uhd.types.TXMetadata.start", "bool", kind="set"), "no attribute 'start'"),

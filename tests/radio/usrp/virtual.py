@@ -44,7 +44,7 @@ class LockStep:
 
     def due(self, pump):
         """Return the world's time at which what a pump has heard ends."""
-        return pump.ring.end / self.world.rate - self.channel(pump).board.shift
+        return (pump.ring.end + pump.hearing.count.origin) / self.world.rate - self.channel(pump).board.shift
 
     def channel(self, pump):
         about = pump.hearing.channel
@@ -95,6 +95,16 @@ class Virtual:
         devices = list({channel.device.args: channel.device for channel in channels}.values())
         self.radios = open_radios(devices, channels, Tuning(**wanted), manner or self.manner(), allowed)
         return self.radios
+
+    @property
+    def now(self):
+        """Index of the radios now."""
+        return int(self.parts[0].now) - self.origin
+
+    @property
+    def origin(self):
+        """Index of the device at index 0 of the radios."""
+        return self.radios[0]._pump.hearing.count.origin
 
     def close(self):
         """Close the radios; one that a test has broken may fail."""
