@@ -253,6 +253,7 @@ class Channel:
         unit: on the air.
         stubborn: what getters return, whatever was set, by the name of the setting.
         refuses: settings at which UHD raises.
+        dies_after: samples heard, after which it stops answering.
     """
 
     board: Board
@@ -273,6 +274,8 @@ class Channel:
     radiated: list = field(default_factory=list)
     lo_locked: bool = True
     rx_next: int | None = None
+    dies_after: float = np.inf
+    heard: int = 0
     rx_errors: deque = field(default_factory=deque)
     tx_open: bool = False
     tx_end: int = 0
@@ -343,7 +346,7 @@ class RXStreamer:
         assert np_array.flags.c_contiguous
         assert np_array.shape[0] == 1
         metadata.__init__()
-        if "samples" in channel.refuses:
+        if "samples" in channel.refuses or channel.heard >= channel.dies_after:
             raise RuntimeError("EnvironmentError: IOError: usb rx6 transfer status: LIBUSB_TRANSFER_NO_DEVICE")
         if self.is_late or channel.rx_errors or channel.rx_next is None:
             error, lost, is_sequence = ("late", 0, False) if self.is_late else (
@@ -361,6 +364,7 @@ class RXStreamer:
         np_array[0] = np.clip(heard.real, -1, limit) + 1j * np.clip(heard.imag, -1, limit)
         metadata.has_time_spec, metadata.time_spec = True, TimeSpec.from_ticks(channel.rx_next, world.rate)
         channel.rx_next += count
+        channel.heard += count
         return count
 
 

@@ -1,7 +1,10 @@
 """Radios on the stand-in, in lock-step: deterministic, as fast as they are heard."""
 
+import sys
 from contextlib import suppress
+from importlib.machinery import ModuleSpec
 
+import fl.usrp_radios
 from radio.air import Unit
 from radio.base import RadioError
 from radio.safety import Authorisation
@@ -116,3 +119,19 @@ class Virtual:
 def pair(**about):
     """Return a host with two radios that hear each other."""
     return Virtual(2, [Unit(), Unit(noise_var=1e-4)], **about)
+
+
+def instead_of_uhd(host, monkeypatch):
+    """Let whoever imports `uhd` find the stand-in of a host, and run its radios in lock-step; `close` closes them."""
+    object.__setattr__(host.uhd, "__spec__", ModuleSpec("uhd", None))
+    monkeypatch.setitem(sys.modules, "uhd", host.uhd)
+
+    def manner(_pace, sources, block, lead, uncertainty):
+        return Manner(host.pace, sources, block, lead, uncertainty, "", host.pace.pause)
+
+    def opened(*about):
+        host.radios = open_radios(*about)
+        return host.radios
+
+    monkeypatch.setattr(fl.usrp_radios, "Manner", manner)
+    monkeypatch.setattr(fl.usrp_radios, "open_radios", opened)
