@@ -12,8 +12,8 @@ from radio.safety import Authorisation
 from radio.usrp.clock import Sources
 from radio.usrp.host import find_channels, open_radios
 from radio.usrp.library import load
+from radio.usrp.manner import Manner
 from radio.usrp.pace import FreeRunning
-from radio.usrp.radio import Manner
 from radio.usrp.tuning import Tuning
 
 

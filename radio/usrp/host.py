@@ -9,7 +9,8 @@ from radio.base import RadioError
 from radio.safety import Authorisation
 from radio.usrp import clock, mixers, tuning
 from radio.usrp.device import Channel, Device, channels_of, open_device
-from radio.usrp.radio import Manner, UsrpRadio
+from radio.usrp.manner import Manner
+from radio.usrp.radio import UsrpRadio
 from radio.usrp.tuning import Tuning
 
 

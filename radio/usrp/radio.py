@@ -10,9 +10,7 @@ that was set (some daughterboards switch the transmitter off between bursts, as 
 can be caught, the gain goes back to the least one.
 """
 
-import time
 import uuid
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -25,36 +23,13 @@ from radio.usrp import clock, mixers, tuning
 from radio.usrp.count import Count
 from radio.usrp.device import Channel
 from radio.usrp.hearing import Hearing
-from radio.usrp.pace import Pace
+from radio.usrp.manner import Manner
 from radio.usrp.pump import Pump
 from radio.usrp.ring import Ring
 from radio.usrp.sending import Sending
 from radio.usrp.tuning import Tuning
 
 START_AHEAD = 0.1  # seconds from now to the first sample of a stream
-
-
-@dataclass(frozen=True)
-class Manner:
-    """How radios are run, all of a host alike.
-
-    Args:
-        pace: what keeps their streams running.
-        sources: of clock and time.
-        block: samples that are fetched at once.
-        lead: seconds by which a burst must be handed over ahead of time, beside two blocks.
-        timing_uncertainty: samples by which a burst may leave early or late.
-        epoch: with which names of sessions begin; "" for one that nobody else has.
-        pause: waits so many seconds.
-    """
-
-    pace: Pace
-    sources: clock.Sources
-    block: int = 2048
-    lead: float = 0.01
-    timing_uncertainty: int = 1
-    epoch: str = ""
-    pause: Callable[[float], None] = time.sleep
 
 
 @dataclass(eq=False)

@@ -9,7 +9,7 @@ from fl.setup import open_radios, stations
 from fl.uplink.waveform.round import Round
 from radio.air import Unit
 from radio.base import RadioError
-from tests.radio.usrp.standin import Board
+from tests.radio.usrp.bench import Board
 from tests.radio.usrp.virtual import Virtual, instead_of_uhd
 
 REAL = (

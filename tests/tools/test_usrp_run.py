@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from radio.air import Unit
-from tests.radio.usrp.standin import Board
+from tests.radio.usrp.bench import Board
 from tests.radio.usrp.virtual import Virtual, instead_of_uhd
 from tools.cli import main
 

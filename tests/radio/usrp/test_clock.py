@@ -7,7 +7,7 @@ from radio.base import RadioError
 from radio.usrp import clock
 from radio.usrp.clock import Sources
 from radio.usrp.epoch import Agreement, Edge
-from tests.radio.usrp.standin import Board
+from tests.radio.usrp.bench import Board
 from tests.radio.usrp.virtual import Virtual
 
 EXTERNAL = Sources("external", "external")
@@ -44,6 +44,13 @@ def test_whole_seconds_are_at_the_edges_wherever_these_are(phase):
         assert board.last_pps() == round(board.last_pps())
         assert (board.time - (world.now - world.last_edge())) % 1 == pytest.approx(0, abs=1e-6)
     assert host.boards[0].time == host.boards[1].time
+    host.close()
+
+
+def test_clock_and_time_may_come_from_different_places():
+    host = Virtual(2)
+    host.open(manner=host.manner(Sources("external", "gpsdo")))
+    assert {(board.clock_source, board.time_source) for board in host.boards} == {("external", "gpsdo")}
     host.close()
 
 

@@ -11,7 +11,8 @@ from radio.base import LateError, OverrunError, RadioError
 from radio.settings import Change, SettingError
 from radio.usrp.host import find_channels
 from radio.usrp.pace import FreeRunning
-from tests.radio.usrp.standin import Board, TXMetadataEventCode
+from tests.radio.usrp.bench import Board
+from tests.radio.usrp.values import TXMetadataEventCode
 from tests.radio.usrp.virtual import CARRIER, Virtual
 
 N = 512

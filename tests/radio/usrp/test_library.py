@@ -75,3 +75,15 @@ def test_debians_build_is_taken_by_its_own_python_and_refused_under_numpy_2():
     assert here.returncode == 1
     assert "was built for NumPy 1 and reads no arrays of NumPy 2" in here.stderr
     assert "_ARRAY_API" not in here.stderr, "it is refused before it is imported"
+
+
+def test_the_real_module_without_a_radio_names_the_device_string_and_what_there_is():
+    ask = "from radio.usrp.library import load; from radio.usrp.host import find_channels"
+    done = subprocess.run(
+        [need_uhd(), "-c", f"{ask}; find_channels(load(), ('serial=00000000',), (), 1)"],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    last = done.stderr.strip().splitlines()[-1]
+    assert last.startswith("radio.base.RadioError: radio serial=00000000: no USRP matches this device string, found ")
+    assert last.endswith("uhd_find_devices lists what can be reached")

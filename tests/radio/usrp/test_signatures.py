@@ -12,7 +12,9 @@ from radio.base import RadioError
 from radio.settings import Change
 from radio.usrp.clock import Sources
 from tests.drivers import need_uhd
-from tests.radio.usrp.standin import Board, TXMetadataEventCode
+from tests.radio.usrp.bench import Board
+from tests.radio.usrp.standin import Module
+from tests.radio.usrp.values import TXMetadataEventCode
 from tests.radio.usrp.virtual import Virtual
 
 ADAPTER = Path(__file__).parents[3] / "radio" / "usrp"
@@ -56,7 +58,7 @@ def exercised():
     hearer.receive(100, hearer.now())
     host.close()
     single = Virtual([Board("S", "a")])
-    single.uhd = type(host.uhd)(single.world.module(), "uhd", host.notes)
+    single.uhd = type(host.uhd)(Module(single.world), "uhd", host.notes)
     single.open(manner=single.manner(Sources("internal", "internal")))
     single.close()
     with pytest.raises(RadioError):

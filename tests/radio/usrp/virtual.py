@@ -10,10 +10,11 @@ from radio.base import RadioError
 from radio.safety import Authorisation
 from radio.usrp.clock import Sources
 from radio.usrp.host import find_channels, open_radios
-from radio.usrp.radio import Manner
+from radio.usrp.manner import Manner
 from radio.usrp.tuning import Tuning
+from tests.radio.usrp.bench import Board, world
 from tests.radio.usrp.spy import Notes, Spied
-from tests.radio.usrp.standin import Board, world
+from tests.radio.usrp.standin import Module
 
 CARRIER = 2.4e9
 CABLE = Authorisation("cable", CARRIER - 10e6, CARRIER + 10e6)
@@ -71,7 +72,7 @@ class Virtual:
         self.boards, self.block, self.rate = boards, block, rate
         self.world = world(boards, units, rate, CARRIER, **about)
         self.notes = Notes()
-        self.uhd = Spied(self.world.module(), "uhd", self.notes)
+        self.uhd = Spied(Module(self.world), "uhd", self.notes)
         self.pace = LockStep(self.world)
         self.radios = []
 
