@@ -17,6 +17,7 @@ from radio.base import RadioError
 
 MOST_DOUBT = 0.4  # seconds; at half a second, the edge could be the one before or after it
 AHEAD = 3  # edges from the last one seen to t = 0
+ROUNDING = 1e-6  # seconds: what a double says of the time of day
 FRESH = 0.5  # seconds after an edge in which the next one can still be set
 
 
@@ -201,6 +202,6 @@ def offset(asked: float, heard: float, answered: float, got: float) -> Offset:
         ValueError: an answer came before its question.
     """
     way = (got - asked) - (answered - heard)
-    if way < 0 or answered < heard:
+    if way < -ROUNDING or answered < heard:
         raise ValueError(f"an answer must come after its question, got {way:.6f} s on the way; use monotonic clocks")
-    return Offset(((heard - asked) + (answered - got)) / 2, way / 2)
+    return Offset(((heard - asked) + (answered - got)) / 2, max(way, 0.0) / 2)

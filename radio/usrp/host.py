@@ -41,6 +41,8 @@ def open_radios(
     try:
         for channel in channels:
             radios.append(UsrpRadio(channel, tuned, manner, allowed))
+        for radio in radios:
+            radio.prepare()
         common = max(radio.soonest() for radio in radios)
         for radio in radios:
             radio.start(common, common)

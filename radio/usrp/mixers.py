@@ -12,7 +12,8 @@ from radio.settings import SettingError
 from radio.usrp.device import Channel
 
 TOLERANCE = 1.0  # Hz; the digital mixer's step is the master clock over 2³²
-AHEAD = 0.1  # seconds from now to a command time
+AHEAD = 0.1  # seconds from now to a command time,
+PER_CHANNEL = 0.05  # and more for each channel: a command that comes after its time is carried out at once
 LOCK_TRIES = 20
 
 
@@ -35,10 +36,10 @@ def tune(
     for channel in channels:
         with channel.device.asking("its time", channel.label):
             now[channel.device.args] = channel.device.usrp.get_time_now(channel.board).get_real_secs()
-    latest = max(now.values())
+    latest, ahead = max(now.values()), AHEAD + PER_CHANNEL * len(channels)
     for channel in channels:
-        _tune_at(channel, frequency, (latest if is_common else now[channel.device.args]) + AHEAD)
-    pause(2 * AHEAD)
+        _tune_at(channel, frequency, (latest if is_common else now[channel.device.args]) + ahead)
+    pause(ahead + AHEAD)
     for channel in channels:
         _check(channel, frequency, pause)
 

@@ -34,7 +34,7 @@ START_AHEAD = 0.1  # seconds from now to the first sample of a stream
 
 @dataclass(eq=False)
 class UsrpRadio:
-    """A transceiver on a channel of a device whose clock runs; it does not stream until `start`.
+    """A transceiver on a channel of a device whose clock runs; it does not stream until `prepare` and `start`.
 
     Args:
         channel: of an open device, checked and synchronised, its mixers tuned.
@@ -84,8 +84,16 @@ class UsrpRadio:
         self._begin_session()
         exits.register(self)
 
+    def prepare(self) -> None:
+        """Make its streams, which takes its time; nothing streams yet.
+
+        Raises:
+            RadioError: UHD failed.
+        """
+        self._pump.open()
+
     def start(self, at: float, zero: float) -> None:
-        """Begin to hear.
+        """Begin to hear, with streams that are prepared.
 
         Args:
             at: device time in seconds, ahead of now.
@@ -98,7 +106,6 @@ class UsrpRadio:
         self._begin(at)
 
     def _begin(self, at: float) -> None:
-        self._pump.open()
         self._pump.start(round(at * self.sample_rate) - self._count.origin, at - self._time())
         self.manner.pace.start(self._pump)
 
@@ -251,6 +258,7 @@ class UsrpRadio:
         if self._closed:
             raise RadioError(f"radio {self.channel.label} is closed; open a new one")
         if self._failed:
+            self.prepare()
             self._begin(self.soonest())
             self._failed = False
             self._begin_session()

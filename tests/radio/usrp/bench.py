@@ -24,12 +24,14 @@ class World:
         boards: all there are.
         phase: seconds after a whole second of the world at which the PPS comes.
         is_real_time: whether time passes by itself.
+        call_time: seconds that it takes to tune a mixer, or to make a stream.
     """
 
     air: Air
     boards: list["Board"]
     phase: float = 0.37
     is_real_time: bool = False
+    call_time: float = 0.0
     lock: threading.RLock = field(default_factory=threading.RLock)
     begun: float = field(default_factory=time.monotonic)
 

@@ -186,6 +186,7 @@ class MultiUSRP:
 
     def get_rx_stream(self, args):
         (number,) = args.channels
+        self.channels[number].world.pause(self.channels[number].world.call_time)
         return RXStreamer(self.channels[number])
 
     def get_tx_stream(self, args):
@@ -196,7 +197,9 @@ class MultiUSRP:
         channel = self.channels[chan]
         channel.put(setting, round(request.target_freq, 3))
         board = self.boards.index(channel.board)
-        channel.tuned_at.append((setting, self.command_time.get(board)))
+        channel.world.pause(channel.world.call_time)
+        at = self.command_time.get(board)
+        channel.tuned_at.append((setting, at if at is None or at > channel.board.time else channel.board.time))
         return TuneResult()
 
     def set_rx_freq(self, tune_request, chan):

@@ -84,6 +84,17 @@ def test_mixers_of_all_channels_are_tuned_at_one_command_time_and_it_is_cleared(
     host.close()
 
 
+def test_many_channels_are_tuned_and_started_at_one_time_although_each_takes_its_time():
+    """A command that comes too late is carried out at once, and a stream that does says so."""
+    host = Virtual(8, call_time=0.02)
+    host.open()
+    assert len({time for part in host.parts for _, time in part.tuned_at}) == 1
+    assert len({radio.now() for radio in host.radios}) == 1
+    for radio in host.radios:
+        radio.receive(100, radio.now())
+    host.close()
+
+
 def spoiled(change, sources=EXTERNAL, boards=2, args=None):
     host = Virtual(boards)
     change(host.boards[-1])

@@ -31,9 +31,9 @@ def say():
     sys.stdout.flush()
 
 (radio,) = host.open(manner=host.manner(pace=FreeRunning(), pause=time.sleep, lead=0.1))
-burst = np.full(4_000_000, 0.5, np.complex64)
-radio.transmit(burst, radio.now() + 1_500_000)
-radio.receive(1_600_000, radio.now())
+burst = np.full(2_000_000, 0.5, np.complex64)
+radio.transmit(burst, radio.now() + 900_000)
+radio.receive(1_000_000, radio.now())
 assert part.radiated and part.tx_gain == 60.0
 sys.stdout.write("on\\n")
 sys.stdout.flush()
