@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from fl.radios import modem
 from fl.uplink.waveform.agent import LISTENING
-from fl.uplink.waveform.round import FIRST_BEACON
+from fl.uplink.waveform.stations import FIRST_BEACON
 from fl.usrp_conflicts import usrp_bench, usrp_needs
-from radio.pluto.pace import LOCK_STEP_BLOCKS, THREAD_BLOCKS
+from radio.pluto.pace import LOCK_STEP_BLOCKS, thread_blocks
 
 if TYPE_CHECKING:
     from fl.config import Config
@@ -132,7 +132,7 @@ def _needs(config: "Config") -> tuple[int, int, tuple[str, str]]:
     if config.radio.kind == "usrp":
         return usrp_needs(config)
     about = config.radio.pluto
-    blocks = LOCK_STEP_BLOCKS if about.emulate else THREAD_BLOCKS
+    blocks = LOCK_STEP_BLOCKS if about.waits else thread_blocks(about.queue)
     lead = (1 + blocks) * about.block + about.antenna_delay + about.timing_uncertainty
     search = 0 if about.emulate else 2 * about.block  # counters of virtual ones are set exactly
     return lead, search, (f"buffers of radio.pluto.block = {about.block}", "use a smaller block")

@@ -36,7 +36,15 @@ def usrp(config: RadioConfig, agents: int, about: Modem) -> Bench:
     for radio in radios:
         ending.callback(radio.close)
     atexit.register(ending.close)
-    return Bench(about.carrier, radios[0], lambda agent: radios[agent + 1], None, ending.close)
+    return Bench(
+        about.carrier,
+        radios[0],
+        lambda agent: radios[agent + 1],
+        None,
+        ending.close,
+        True,
+        lambda: sum(radio.breaks for radio in radios),
+    )
 
 
 def _tuning(config: Usrp, about: Modem) -> Tuning:

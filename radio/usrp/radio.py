@@ -41,6 +41,7 @@ class UsrpRadio:
         tuned: with what it was opened.
         manner: how it is run.
         allowed: what may be sent; None: nothing.
+        breaks: how often its streams have broken so far.
 
     Raises:
         RadioError: it cannot be set up.
@@ -51,6 +52,7 @@ class UsrpRadio:
     manner: Manner
     allowed: Authorisation | None = None
     timing_repeatability: float = 0.0
+    breaks: int = 0
     sample_rate: float = field(init=False)
     timing_uncertainty: int = field(init=False)
     lead_time: int = field(init=False)
@@ -283,6 +285,7 @@ class UsrpRadio:
     def _given_up(self, error: RadioError) -> RadioError:
         """Silence a radio that has failed, and return the error, with what else went wrong."""
         self._failed = True
+        self.breaks += 1
         try:
             self._drop()
         except RadioError as another:

@@ -206,6 +206,7 @@ def test_a_stream_that_breaks_off_is_raised_and_begins_again_in_a_new_session_wi
         hearer.receive(3000, hearer.now())
     hearer.receive(10, hearer.now())
     assert hearer.session != before
+    assert (hearer.breaks, sender.breaks) == (1, 0)
     assert hearer.now() > now
     sender.receive(10, hearer.now())
     arrives(sender, hearer)
