@@ -14,9 +14,9 @@ from radio.emulation.server import serving
 from radio.pluto.link import Link
 from radio.pluto.pace import FreeRunning, Pace
 from radio.pluto.radio import PlutoRadio
-from radio.pluto.safety import Authorisation
 from radio.pluto.tuning import Tuning
 from radio.pluto.virtual import count_of, in_turn
+from radio.safety import Authorisation
 
 
 def pluto(config: RadioConfig, agents: int, about: Modem, noise_var: float, redraw: float, seed: int) -> Bench:

@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from radio import exits
 from radio.base import LateError, RadioError, Samples, check_burst
-from radio.pluto import exits, tuning
+from radio.pluto import tuning
 from radio.pluto.link import Link
-from radio.pluto.safety import Authorisation
 from radio.pluto.transmitter import Transmitter
 from radio.pluto.upkeep import Upkeep
+from radio.safety import Authorisation
 from radio.settings import Change, Limits, SettingError, Settings, changed
 
 

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass, field
 
-from radio.pluto.safety import MOST_ATTENUATION_DB, Authorisation, check_band, silence
+from radio.pluto.safety import MOST_ATTENUATION_DB, silence
 from radio.pluto.upkeep import Upkeep
 from radio.pluto.watchdog import Watchdog
+from radio.safety import Authorisation, check_band
 from radio.settings import SettingError, Settings
 
 

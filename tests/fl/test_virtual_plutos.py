@@ -14,9 +14,11 @@ from radio.base import RadioError
 
 SCENE = Scene(2, {}, 0.0, 0.0, 0)
 PARENT = """
+import signal
 import time
 from tests.fl.test_virtual_plutos import SCENE
 from fl.virtual_plutos import Emulator
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 print(Emulator(SCENE).uris[0], flush=True)
 time.sleep(600)
 """

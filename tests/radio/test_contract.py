@@ -16,6 +16,7 @@ from radio.loopback import LoopbackRadio
 from radio.settings import Change, SettingError
 from radio.sigmf import Recording, Segment, record
 from tests.radio.pluto.virtual import Virtual
+from tests.radio.usrp.virtual import pair as usrp_pair
 
 RATE = 4e6
 BURST = 512
@@ -72,6 +73,13 @@ def pluto() -> Pair:
     return Pair(sender, hearer, zeros[0] - zeros[1], bench.block, bench.close)
 
 
+def usrp() -> Pair:
+    """Two boards of one stand-in of UHD, in lock-step: their indices are the same."""
+    host = usrp_pair()
+    sender, hearer = host.open()
+    return Pair(sender, hearer, 0, 0, host.close)
+
+
 BACKENDS: dict[str, Callable[[], Pair]] = {
     "loopback": lambda: loopback(Unit(), Unit(noise_var=1e-4), 0),
     "loopback-early": lambda: loopback(
@@ -82,6 +90,7 @@ BACKENDS: dict[str, Callable[[], Pair]] = {
     "loopback-late": lambda: loopback(Unit(timing_offset=19.4), Unit(start=50, noise_var=1e-4), 20),
     "corrected-loopback": corrected_loopback,
     "pluto": pluto,
+    "usrp": usrp,
 }
 
 

@@ -59,7 +59,7 @@ def _run(
     from radio.pluto.link import Link
     from radio.pluto.pace import FreeRunning
     from radio.pluto.radio import PlutoRadio
-    from radio.pluto.safety import Authorisation
+    from radio.safety import Authorisation
     from radio.pluto.tuning import Tuning
 
     with ExitStack() as ending:

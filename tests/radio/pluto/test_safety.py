@@ -13,8 +13,8 @@ from click.testing import CliRunner
 from radio.base import RadioError
 from radio.emulation.clock import RealTime
 from radio.emulation.protocol import Address
-from radio.pluto.safety import Authorisation, NotAuthorisedError
 from radio.pluto.watchdog import mute
+from radio.safety import Authorisation, NotAuthorisedError
 from radio.settings import Change
 from tests.radio.pluto.virtual import CARRIER, Virtual
 from tools.radio.group import command
@@ -27,7 +27,7 @@ import numpy as np
 from radio.pluto.link import Link
 from radio.pluto.pace import FreeRunning
 from radio.pluto.radio import PlutoRadio
-from radio.pluto.safety import Authorisation
+from radio.safety import Authorisation
 from radio.pluto.tuning import Tuning
 
 uri, how = sys.argv[1:]

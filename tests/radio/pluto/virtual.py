@@ -12,10 +12,10 @@ from radio.fading import Fading, profile
 from radio.pluto.link import Link
 from radio.pluto.pace import FreeRunning, Pace
 from radio.pluto.radio import PlutoRadio
-from radio.pluto.safety import Authorisation
 from radio.pluto.start import Trigger
 from radio.pluto.tuning import Tuning
 from radio.pluto.virtual import in_turn
+from radio.safety import Authorisation
 from tests.drivers import need_libiio
 
 CARRIER = 2.4e9
