@@ -22,7 +22,7 @@ from tools.radio.group import command
 MUTED_WITHIN = 2.0  # seconds
 # Blocks of 65,536 samples at 1 MS/s: a quarter of a second is queued, so that a busy machine does not run dry.
 CHILD = """
-import sys, time
+import signal, sys, time
 import numpy as np
 from radio.pluto.link import Link
 from radio.pluto.pace import FreeRunning
@@ -30,6 +30,7 @@ from radio.pluto.radio import PlutoRadio
 from radio.safety import Authorisation
 from radio.pluto.tuning import Tuning
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # the background jobs of a shell ignore it
 uri, how = sys.argv[1:]
 tuning = Tuning(2.4e9, 1e6, 0.9e6, 0.0, 40.0)
 radio = PlutoRadio(Link(uri, tuning, FreeRunning(), 65536, 5.0, 96), Authorisation("cable", 2.39e9, 2.41e9))
