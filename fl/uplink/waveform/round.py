@@ -106,6 +106,8 @@ class Round:
                 self.excluded[agent] = f"{type(error).__name__}: {error}"
                 self.stations.clocks.pop(agent, None)
         if not self.followers:
+            if self.stations.runs_on:
+                server.receive(1, server.now())  # if its radio has failed meanwhile, that is why
             raise RadioError(f"no agent heard the beacon; agent {self.agents[0]}: {self.excluded[self.agents[0]]}")
 
     def _in_turn(self) -> list[int]:
