@@ -51,9 +51,9 @@ class Pump:
             RadioError: UHD failed.
         """
         with self.changed:
+            self.ring.restart(index, str(self.failure or ""))
             self.failure, self._patience = None, patience
             self.late.clear()
-            self.ring.restart(index)
             self.schedule.restart()
         self.hearing.start(index)
 

@@ -20,12 +20,15 @@ class Ring:
         label: what errors call the radio.
         end: index of the sample that comes next.
         start: index of the first one that is kept.
+        begun: index at which the stream began.
     """
 
     keep: int
     label: str
     end: int = 0
     start: int = 0
+    begun: int = 0
+    _after: str = ""
     _blocks: deque[tuple[int, np.ndarray]] = field(default_factory=deque)
 
     def append(self, first: int, block: np.ndarray) -> None:
@@ -45,10 +48,16 @@ class Ring:
             begin, oldest = self._blocks.popleft()
             self.start = begin + oldest.size
 
-    def restart(self, index: int) -> None:
-        """Forget what was heard; the next sample has an index, not below the one before."""
+    def restart(self, index: int, after: str = "") -> None:
+        """Forget what was heard; the next sample has an index, not below the one before.
+
+        Args:
+            index: of that.
+            after: what had broken the stream; "" for nothing.
+        """
         self._blocks.clear()
-        self.start = self.end = index
+        self.start = self.end = self.begun = index
+        self._after = f" again, after: {after}" if after else ""
 
     def read(self, count: int, at: int) -> Samples:
         """Return `count` samples from index `at` on, which is not beyond the end.
@@ -56,6 +65,11 @@ class Ring:
         Raises:
             OverrunError: they are no longer kept, were never heard, or some were lost.
         """
+        if at < self.begun:
+            raise OverrunError(
+                f"radio {self.label}: samples must be at index {self.begun} or later, got index {at}; its stream began "
+                f"there{self._after}"
+            )
         if at < self.start:
             raise OverrunError(
                 f"radio {self.label}: samples must be at most {self.end - self.start} old, got index {at}, the oldest "

@@ -96,6 +96,16 @@ def test_a_gap_is_an_error_for_those_who_want_what_was_in_it_and_for_nobody_else
             ring.read(count, at)
 
 
+def test_samples_from_before_the_stream_began_are_refused_with_what_broke_it():
+    ring = Ring(1000, "r")
+    ring.restart(500)
+    with pytest.raises(OverrunError, match=r"must be at index 500 or later, got index 499; its stream began there$"):
+        ring.read(10, 499)
+    ring.restart(900, "no samples came")
+    with pytest.raises(OverrunError, match=r"index 900 or later, .* began there again, after: no samples came$"):
+        ring.read(10, 600)
+
+
 def test_time_that_goes_back_is_an_error():
     ring = Ring(1000, "r")
     ring.append(100, waves(1, 50, 0.5)[0])
