@@ -5,7 +5,8 @@ off it, and `calibration.numerology` which waveform fits.
 
 Uncertainties are those of the channel as it stood over the soundings, and of noise: a delete-one-group jackknife over
 twelve groups of soundings (Efron, "The Jackknife, the Bootstrap and Other Resampling Plans", 1982), Doppler apart.
-Gains are of the whole link, both radios included, at their present settings.
+Delay spread is apart as well: `calibration.delay_spread`. Gains are of the whole link, both radios included, at their
+present settings.
 """
 
 from dataclasses import replace
@@ -15,6 +16,7 @@ from scipy.special import j0
 from scipy.stats import t as student
 
 from calibration import delays
+from calibration.delay_spread import between
 from calibration.doppler import HALVED
 from calibration.exchange import Signals
 from calibration.measurement import Measurement, Quantity, Verdict
@@ -29,7 +31,7 @@ LEAST_SNR_DB = 10.0
 STRONG_DBFS = -40.0  # a signal above it that is in noise all the same is not helped by more gain
 GROUPS = 12
 SURE = float(student.ppf(0.975, GROUPS - 1))
-FLOOR = np.array([1e-3, 3e-4, 0.0, 0.0, 0.0])  # dB, samples²: what resampling and the cut of a profile leave
+FLOOR = np.array([1e-3, 1e-3, 0.0, 0.0, 0.0])  # dB, samples²: what resampling and the cut of a profile leave
 DEEPEST_DB = -60.0  # of the profile that is drawn
 
 
@@ -86,7 +88,7 @@ def _figures(train: Train, signals: Signals) -> dict[str, Quantity]:
     found = {
         "snr_db": Quantity(power_db - noise_db, snr_doubt, "dB"),
         "gain_db": Quantity(power_db, doubt[0], "dB"),
-        "rms_delay_s": _root(variance / fs**2, doubt[1] / fs**2, "s"),
+        **_delay_spread(variance, doubt[1], signals.numerology),
         "first_path_s": Quantity(first / fs, float(np.hypot(doubt[2], resolution)) / fs, "s"),
         "last_path_s": Quantity(last / fs, float(np.hypot(doubt[3], resolution)) / fs, "s"),
     }
@@ -110,11 +112,12 @@ def _read(channels: np.ndarray, error_var: float, numerology: Numerology) -> np.
     return np.array([db(power), spread.variance, spread.first, spread.last, widest if bandwidth is None else bandwidth])
 
 
-def _root(square: float, doubt: float, unit: str) -> Quantity:
-    """Return the root of a square that is known to ± doubt, with the larger of both halves of its interval."""
-    square = max(square, 0.0)
-    low, value, high = (float(np.sqrt(max(x, 0.0))) for x in (square - doubt, square, square + doubt))
-    return Quantity(value, max(value - low, high - value), unit)
+def _delay_spread(variance: float, doubt: float, numerology: Numerology) -> dict[str, Quantity]:
+    """Return the rms delay spread, or what it is at most where the band does not show that there is any."""
+    low, high = (samples / numerology.sample_rate for samples in between(variance, doubt, numerology))
+    if low == 0:
+        return {"rms_delay_at_most_s": Quantity(high, 0.0, "s")}
+    return {"rms_delay_s": _between(low, high, "s")}
 
 
 def _ripple(response: Response) -> dict[str, Quantity]:

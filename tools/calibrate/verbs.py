@@ -33,7 +33,7 @@ SHOWN = {
     "clock": ("offset_ppm", "drift_ppm_per_s", "trim_ppm"),
     "latency": ("delay_samples", "jitter_samples"),
     "iq": ("tx_gain_db", "tx_phase_deg", "rx_gain_db", "rx_phase_deg"),
-    "channel": ("snr_db", "rms_delay_s", "coherence_time_s", "coherence_at_least_s"),
+    "channel": ("snr_db", "rms_delay_s", "rms_delay_at_most_s", "coherence_time_s", "coherence_at_least_s"),
     "reciprocity": ("gain_db", "phase_deg", "delay_samples"),
 }
 EXTRA: dict[str, tuple[Callable[[Command], Command], ...]] = {
