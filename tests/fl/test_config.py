@@ -43,6 +43,20 @@ def test_an_unknown_key_names_its_nearest(raw, nearest):
 
 
 @pytest.mark.parametrize(
+    ("raw", "words"),
+    [
+        ({"calibration": {"use": ["levels", "clok"]}}, ["calibration.use: input should be", "'levels', 'clock'"]),
+        ({"radio": {"pluto": {"uris": ["ip:192.168.2.1", 3]}}}, ["radio.pluto.uris: input should be a valid string"]),
+        ({"radio": {"tx": {"authorised_band": ["wide", 2e9]}}}, ["radio.tx.authorised_band: input should be a valid"]),
+    ],
+)
+def test_a_wrong_entry_of_a_list_is_a_problem_of_its_key(raw, words):
+    found = problems(raw)
+    for word in words:
+        assert word in found[0]
+
+
+@pytest.mark.parametrize(
     ("raw", "key", "word"),
     [
         ({"agents": {"count": 4, "per_round": 5}}, "agents.per_round", "at most agents.count (4)"),
