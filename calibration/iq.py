@@ -27,6 +27,7 @@ DETUNED_HZ = 10e3
 MOST_WORSE_DB = 3.0  # error of the check payload with the correction over that without: 1.3 dB of drive, and noise
 ABSENT_DB = 8.0  # its error were nothing sent is 14 dB and more, at 0 dB over noise -1 dB
 MOST_MOTION = 0.03  # of a channel's energy during a training
+LOUDER = "lower the sender's attenuation while it has any, then move the antennas nearer to each other"
 TRACKING_WARNING = (
     "quadrature tracking disturbs signals of near-equal carriers, which is what agents send; and the calibration of "
     "the transmit quadrature that follows a retune by more than 100 MHz emits at maximum drive: terminate the antenna "
@@ -242,5 +243,5 @@ def _verdict(quantities: Mapping[str, Quantity], exchanges: tuple[Exchange, Exch
             moved = f"{100 * made.motion:.0f} % of the channel's energy changed within the training (limit 3 %)"
             return Verdict("unstable", "; ".join([*wide, f"{moved}: keep antennas, people and settings still"]))
         if wide:
-            return Verdict("too noisy", f"{'; '.join(wide)}: {seen}; raise the level, or move the antennas")
+            return Verdict("too noisy", f"{'; '.join(wide)}: {seen}; {LOUDER}")
     return Verdict()

@@ -1,6 +1,7 @@
 """`airmeta calibrate` as a user meets it: exit codes, messages, what is stored, and that a run uses it."""
 
 import json
+from datetime import datetime, timedelta
 
 import pytest
 from click.testing import CliRunner
@@ -150,16 +151,16 @@ def test_without_calibration_the_same_radios_do_worse(bench, config, cache, tmp_
 
 
 @pytest.mark.parametrize(("change", "words"), [
-    ("radio.loopback.restarts=1", ["latency", "restart", "airmeta calibrate latency"]),
-    ("radio.loopback.offset_ppm=19", ["never measured", "airmeta calibrate levels"]),
-    ("radio.loopback.carrier_hz=2.5e9", ["levels", "carrier", "airmeta calibrate levels"]),
+    ("radio.loopback.restarts=1", ["latency", "restart"]),
+    ("radio.loopback.offset_ppm=19", ["levels", "never measured"]),
+    ("radio.loopback.carrier_hz=2.5e9", ["levels", "carrier"]),
 ])  # fmt: skip
 def test_what_does_not_hold_stops_a_run_with_the_command_that_renews_it(bench, config, cache, tmp_path, change, words):
     message = refused(
         "run", config, "--set", f"calibration.table={bench[0]}", "--set", change, "--out", tmp_path / "r",
         "--cache", cache,
     )  # fmt: skip
-    for word in words:
+    for word in [*words, f"airmeta calibrate all CONFIG --resume --table {bench[0]}"]:
         assert word in message
 
 
@@ -243,8 +244,87 @@ def test_channels_that_are_drawn_anew_cannot_have_their_levels_calibrated(bench,
 def test_the_doctor_says_whether_the_calibration_is_fresh(bench, config, tmp_path):
     assert "holds for" in call("doctor", "--radio", RADIO, "--table", bench[0]).stdout
     assert "holds for" in call("doctor", config, "--set", f"calibration.table={bench[0]}").stdout
-    told = call("doctor", "--radio", RADIO, "--table", tmp_path / "none.json", code=1)
-    assert "airmeta calibrate levels" in told.stdout
+    none = tmp_path / "none.json"
+    told = call("doctor", "--radio", RADIO, "--table", none, code=1).stdout
+    for name in ("server", "agent 0", "agent 1"):
+        assert f"BAD  {name}, calibration: was never measured\n" in told
+    assert (
+        f"     measure all that does not hold with: airmeta calibrate all --radio {RADIO} --resume --table {none}"
+        in told
+    )
+    assert told.count("airmeta calibrate") == 1
+
+
+def changed(bench, tmp_path, change):
+    """Return a copy of the table after `change`, which gets its entries by kind and place: server, agent 0, agent 1."""
+    content, serials = json.loads(bench[0].read_text()), {line["name"]: line["serial"] for line in bench[1]}
+    names = {serial: name for name, serial in serials.items()}
+    change({(one["kind"], names[one["radio"]["serial"]]): one for one in content["entries"]}, content["entries"])
+    path = tmp_path / "changed.json"
+    path.write_text(json.dumps(content))
+    return path
+
+
+def test_the_doctor_warns_of_what_is_doubtful_and_a_run_uses_all_the_same(bench, config, cache, tmp_path):
+    doubtful = {"word": "too noisy", "reason": "rx_phase_deg is known to 0.6"}
+    path = changed(bench, tmp_path, lambda by, _: by["iq", "agent 1"].update(verdict=doubtful))
+    told = call("doctor", config, "--table", path).stdout
+    assert "WARN agent 1, iq: too noisy" in told
+    assert "rx_phase_deg is known to 0.6; a run uses it as it is" in told
+    call("run", config, "--set", f"calibration.table={path}", "--out", tmp_path / "r", "--cache", cache, "--quiet")
+
+
+def test_the_doctor_gives_one_command_for_one_thing_that_does_not_hold(bench, config, tmp_path):
+    path = changed(bench, tmp_path, lambda by, entries: entries.remove(by["iq", "agent 1"]))
+    told = call("doctor", config, "--table", path, code=1).stdout
+    assert f"     airmeta calibrate iq {config} --agent 1 --table {path}\n" in told
+    assert "--resume" not in told
+
+
+def test_the_doctor_refuses_what_a_run_refuses(bench, config):
+    """Redrawn channels are put off for a measurement; a ratio for the downlink needs a clock that is common."""
+    table = ["--table", bench[0]]
+    told = call("doctor", config, *table, "--set", "radio.loopback.redraw=true", code=1).stdout
+    assert "BAD  experiment: calibration.use: levels that were chosen for one channel do not fit" in told
+    told = call("doctor", config, *table, "--set", "waveform.channel_from=downlink", code=1).stdout
+    assert "BAD  experiment: radio.loopback.offset_ppm: what agents hear says what the server hears only with" in told
+
+
+def test_the_doctor_takes_the_ratio_from_the_table_that_it_is_given_and_says_when_it_is_void(config, tmp_path):
+    common = ["--set", "radio.loopback.offset_ppm=0", "--table", tmp_path / "common.json"]
+    down = ["--set", "waveform.channel_from=downlink"]
+    call("calibrate", "all", config, *common)
+    assert "ok   agent 1, reciprocity: good" in call("doctor", config, *common, *down).stdout
+    content = json.loads((tmp_path / "common.json").read_text())
+    later = max(one["time"] for one in content["entries"] if one["kind"] == "reciprocity")
+    later = (datetime.fromisoformat(later) + timedelta(seconds=1)).isoformat().replace("+00:00", "Z")
+    for one in content["entries"]:
+        if one["kind"] == "iq":
+            one["time"] = later
+    (tmp_path / "common.json").write_text(json.dumps(content))
+    told = call("doctor", config, *common, *down, code=1).stdout
+    assert "BAD  agent 0, reciprocity: reciprocity of" in told
+    assert "is void: iq of" in told
+
+
+def test_the_doctor_has_nothing_to_say_of_radios_where_an_experiment_has_none(config):
+    told = call("doctor", config, "--set", "uplink.kind=symbol").stdout
+    assert "ok   radios: none in this experiment: uplink.kind = symbol" in told
+
+
+def test_a_table_that_cannot_be_read_is_one_finding_of_the_doctor_among_others(config, tmp_path):
+    (tmp_path / "t.json").write_text("{}")
+    told = call("doctor", config, "--table", tmp_path / "t.json", code=1).stdout
+    assert "ok   link at zero noise" in told
+    assert "not a calibration table" in told
+
+
+def test_resuming_measures_again_what_was_not_good(bench, tmp_path):
+    doubtful = {"word": "too noisy", "reason": "faded"}
+    path = changed(bench, tmp_path, lambda by, _: by["latency", "agent 1"].update(verdict=doubtful))
+    told = call("calibrate", "all", "--radio", RADIO, "--table", path, "--resume", "--json").stdout
+    lines = [json.loads(line) for line in told.splitlines()]
+    assert [(one["kind"], one["name"]) for one in lines if one["verdict"] != "skipped"] == [("latency", "agent 1")]
 
 
 @pytest.mark.parametrize(("arguments", "words"), [

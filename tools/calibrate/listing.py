@@ -11,6 +11,7 @@ from tools.calibrate.done import written
 if TYPE_CHECKING:
     from calibration.comparison import Comparison, Difference, Pair
     from calibration.entry import Entry, Subject
+    from calibration.table import Table
 
 SETTINGS = {  # name -> how it is called here, factor, unit
     "carrier": ("carrier", 1e-6, "MHz"),
@@ -23,8 +24,8 @@ SETTINGS = {  # name -> how it is called here, factor, unit
 INDENT = " " * 4
 
 
-def listing(entries: Sequence["Entry"], now: datetime) -> Iterator[str]:
-    """Yield the lines of a list of entries, radio by radio."""
+def listing(entries: Sequence["Entry"], table: "Table", now: datetime) -> Iterator[str]:
+    """Yield the lines of a list of entries of a table, radio by radio."""
     width = max((len(name) for entry in entries for name in entry.quantities), default=0)
     radio = ""
     for entry in entries:
@@ -32,7 +33,7 @@ def listing(entries: Sequence["Entry"], now: datetime) -> Iterator[str]:
         if entry.radio.serial != radio:
             radio = entry.radio.serial
             yield f"{click.style(radio, bold=True)}  {entry.radio.uri}".rstrip()
-        yield from _entry(entry, now, width)
+        yield from _entry(entry, table, now, width)
 
 
 def changes(comparison: "Comparison") -> Iterator[str]:
@@ -59,16 +60,17 @@ def title(entry: "Entry") -> str:
     return named(entry.kind, entry.ends) + (f", at {at}" if at else "")
 
 
-def state(entry: "Entry", now: datetime) -> dict[str, Any]:
+def state(entry: "Entry", table: "Table", now: datetime) -> dict[str, Any]:
     """Return what `--json` says of an entry beside its content."""
     from calibration.table import renewal, stale
 
     reason = stale(entry, now)
     age = (now - entry.time).total_seconds()
-    return {"fresh": not reason, "why_not": reason, "age_s": round(age), "renew": renewal(entry.kind, entry.radio)}
+    renew = renewal(entry.kind, entry.radio, table)
+    return {"fresh": not reason, "why_not": reason, "age_s": round(age), "renew": renew}
 
 
-def _entry(entry: "Entry", now: datetime, width: int) -> Iterator[str]:
+def _entry(entry: "Entry", table: "Table", now: datetime, width: int) -> Iterator[str]:
     from calibration.table import renewal, spoken, stale
 
     reason = stale(entry, now)
@@ -77,7 +79,7 @@ def _entry(entry: "Entry", now: datetime, width: int) -> Iterator[str]:
     verdict = click.style(entry.verdict.word, fg="green" if entry.verdict.word == "good" else "yellow")
     yield f"  {entry.kind}{against}: {verdict}, {spoken(now - entry.time)} old, {fresh}"
     if reason:
-        yield f"{INDENT}it {reason}; measure it with: {renewal(entry.kind, entry.radio)}"
+        yield f"{INDENT}it {reason}; measure it with: {renewal(entry.kind, entry.radio, table)}"
     if entry.verdict.reason:
         yield f"{INDENT}{entry.verdict.reason}"
     if at := _at(entry, entry.radio):

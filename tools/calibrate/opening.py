@@ -15,7 +15,11 @@ if TYPE_CHECKING:
     from fl.uplink.waveform.settings import Modem
 
 SHORT = {"agents": "agents.count", "seed": "seed", "snr_db": "uplink.snr_db"}
-STILL = "radio.loopback.redraw=false"  # new channels are for rounds; a calibration lies within one of them
+MEASURED = (  # whatever a run of the same experiment does
+    "uplink.kind=waveform",
+    "waveform.channel_from=uplink",
+    "radio.loopback.redraw=false",  # new channels are for rounds; a calibration lies within one of them
+)
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,7 @@ def open_bench(
     """
     from fl import config as configuration
 
-    settings = (*_settings(config is not None, uris), *overrides)
+    settings = (*_settings(config is not None, uris), *overrides, *MEASURED)
     text = "" if config is None else _read(config)
     experiment = configuration.parse(text, settings, str(config or "defaults"))
     chosen = _chosen(agents, experiment.agents.count)
@@ -121,9 +125,8 @@ def _settings(has_config: bool, uris: tuple[str, ...]) -> list[str]:
 
     if not uris and not has_config:
         raise ConfigError(["no radio: name an experiment, or --radio URI, for example --radio loopback"])
-    common = ["uplink.kind=waveform", "waveform.channel_from=uplink", STILL]
     if not uris:
-        return common
+        return []
     if len(uris) > 1:
         raise ConfigError([f"--radio: one simulated bench at a time, got {', '.join(uris)}; set agents=N in its URI"])
     kind, _, options = uris[0].partition(":")
@@ -135,7 +138,7 @@ def _settings(has_config: bool, uris: tuple[str, ...]) -> list[str]:
         if not equals:
             raise ConfigError([f"--radio {uris[0]}: expected KEY=VALUE after the colon, got {item!r}"])
         keys.append(f"{SHORT.get(key, f'radio.loopback.{key}')}={value}")
-    return common + keys
+    return keys
 
 
 def _chosen(agents: tuple[int, ...], count: int) -> list[int]:

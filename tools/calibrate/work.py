@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -12,11 +12,12 @@ from calibration.entry import Entry, entry_of
 from calibration.sequence import Options, Step
 from calibration.setting import take
 from calibration.station import Station
-from calibration.table import Refused, Table, look_up
+from calibration.table import Refused, Table, command, look_up
 from calibration.table_file import load, store
 from radio.base import Radio
 from tools.calibrate.done import Done
 from tools.calibrate.opening import Bench
+from tools.paths import default_table
 
 
 @dataclass
@@ -42,7 +43,7 @@ class Work:
     _watch: "StopWatch" = field(init=False)
 
     def __post_init__(self) -> None:
-        self.table = load(self.path)
+        self.table = load(self.path, default_table())
         self._watch = StopWatch()
 
     def run(self, kinds: tuple[str, ...], resume: bool) -> Iterator[Done]:
@@ -64,8 +65,8 @@ class Work:
 
     def _measure(self, kind: str, resume: bool) -> Iterator[Done]:
         agents = self.bench.agents
-        due = {agent: one for agent, one in agents.items() if not (resume and self._held(kind, one))}
-        if resume and kind in use.SERVER_HAS and not self._held(kind, self.bench.server):
+        due = {agent: one for agent, one in agents.items() if not (resume and self._done(kind, one))}
+        if resume and kind in use.SERVER_HAS and not self._done(kind, self.bench.server):
             due = due or dict(list(agents.items())[:1])  # the server is measured with an agent
         if kind == "levels" and due:
             due = agents
@@ -100,9 +101,9 @@ class Work:
         if known is not None and known.verdict.word == "good" != verdict.word and step.kind != "levels":
             return (
                 f"{verdict.word}: {verdict.reason}; the earlier measurement, which is good, is kept (to replace it: "
-                f"airmeta calibrate expire --kind {step.kind} --radio {step.station.radio.serial})"
+                f"{command('expire', f'--kind {step.kind} --serial {step.station.radio.serial}', self.table)})"
             )
-        self.table = store(self.path, [entry])
+        self.table = replace(store(self.path, [entry]), option=self.table.option)
         return ""
 
     def _held(self, kind: str, station: Station) -> Entry | None:
@@ -112,6 +113,11 @@ class Work:
             return look_up(self.table, kind, station.subject, partner, self.now())
         except Refused:
             return None
+
+    def _done(self, kind: str, station: Station) -> bool:
+        """Return whether a radio need not be measured again; levels are of one plan, which may leave out a radio."""
+        entry = self._held(kind, station)
+        return entry is not None and (kind == "levels" or entry.verdict.word == "good")
 
     def _use(self, kind: str) -> None:
         """Set all radios to what is known of them, and say what is not."""
