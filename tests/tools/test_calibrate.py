@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 from click.testing import CliRunner
 
+from tools.calibrate.work import Work
 from tools.cli import main
 
 FAULTS = "agents=2,offset_ppm=20,latency=40,level_error_db=2,iq_gain_db=0.5,iq_phase_deg=2,tx_attenuation_db=3"
@@ -110,6 +111,58 @@ def test_resuming_measures_nothing_again_that_still_holds(bench):
     assert {json.loads(line)["kind"] for line in told.stdout.splitlines()} == {"reciprocity"}
     assert "is fresh, not measured again" in told.stderr
     assert bench[0].read_bytes() == before
+
+
+def test_a_calibration_that_is_stopped_leaves_a_report_and_resuming_completes_it(bench, tmp_path, monkeypatch):
+    def one_and_stop(work, kinds, resume, _run=Work.run):
+        yield next(_run(work, kinds, resume))
+        raise KeyboardInterrupt
+
+    path = changed(bench, tmp_path, lambda by, entries: [entries.remove(by["latency", f"agent {n}"]) for n in (0, 1)])
+    common = ["calibrate", "latency", "--radio", RADIO, "--table", path, "--report", tmp_path / "page.html"]
+    with monkeypatch.context() as patch:
+        patch.setattr(Work, "run", one_and_stop)
+        assert "stopped; what is stored stays, go on with --resume" in refused(*common)
+    assert "1 measurements, " in (tmp_path / "page.html").read_text()
+    call(*common, "--resume")
+    page = (tmp_path / "page.html").read_text()
+    assert "1 measurements, " in page
+    assert ", and 1 from the table: 2 good" in page
+    assert page.count("from the table, ") == 1
+
+
+@pytest.mark.parametrize("option", ["--table", "--report"])
+def test_what_cannot_be_written_is_found_out_before_anything_is_sent(tmp_path, option):
+    (tmp_path / "file").touch()
+    path = tmp_path / "file" / "x"
+    table = [] if option == "--table" else ["--table", tmp_path / "t.json"]
+    message = refused("calibrate", "clock", "--radio", "loopback:agents=1", option, path, *table)
+    assert f"{option} {path}: cannot be written" in message
+    assert "nothing was measured" in message
+    assert not (tmp_path / "t.json").exists()
+
+
+def test_a_reference_in_dbm_belongs_to_one_agent(tmp_path):
+    radio = ["--radio", "loopback:agents=2,snr_db=30,level_error_db=3", "--table", tmp_path / "t.json"]
+    told = call("calibrate", "levels", *radio, "--reference-dbm", "1=-20", "--json")
+    lines = [json.loads(line) for line in told.stdout.splitlines()]
+    assert [(line["name"], line["verdict"]) for line in lines if "full_scale_dbm" in line["quantities"]] == [
+        ("server", "good"), ("agent 1", "good"),
+    ]  # fmt: skip
+    assert "this bench has agents 0 to 1" in refused("calibrate", "levels", *radio, "--reference-dbm", "2=-20")
+    assert "write N=DBM" in call("calibrate", "levels", *radio, "--reference-dbm", "-20", code=2).stderr
+
+
+def test_examples_of_help_leave_out_an_agent_where_it_would_be_refused():
+    for kind, one in (("levels", False), ("all", False), ("clock", True)):
+        assert ("--agent 3" in call("calibrate", kind, "--help").stdout) == one
+
+
+def test_what_all_agents_fail_for_is_said_once(tmp_path):
+    radio = ["--radio", "loopback:agents=2,snr_db=30", "--table", tmp_path / "t.json", "--target-db", 20]
+    told = call("calibrate", "levels", *radio, code=1).stdout
+    assert told.count("lower the target") == 1
+    assert told.count("as above") == 1
 
 
 def test_one_agent_can_be_measured_again(bench, tmp_path):

@@ -163,6 +163,7 @@ DRAWINGS: dict[str, tuple[Drawing, ...]] = {
         _lines("Its phase, residual: good is noise around 0", "A shape is ripple, as at left.", SUBCARRIER, LEFT_PHASE),
     ),
 }  # fmt: skip
+HIDDEN_DB = 6.0  # below the whole error: what is taken out changes it by 1.2 dB
 PLANES = "received", "corrected"
 NOTES = {
     "iq": "A known payload as it was received, and with the imbalance taken out. Good is a tight spot for each of the "
@@ -201,4 +202,15 @@ def _having(traces: Sequence[Trace], needs: tuple[str, ...]) -> list[Trace]:
 
 def _planes(trace: Trace) -> Card:
     name = trace.label if trace.label == "server" else f"agent {trace.label}"
-    return Card(name, "", partial(figures.planes, trace))
+    return Card(name, _seen(trace), partial(figures.planes, trace))
+
+
+def _seen(trace: Trace) -> str:
+    """Return whether noise lets see what the correction takes out."""
+    curves = trace.measurement.curves
+    if not {"image_db", "evm_before_db"} <= set(curves):
+        return ""
+    image, error = float(curves["image_db"]), float(curves["evm_before_db"])
+    if image > error - HIDDEN_DB:
+        return f"The images alone make {image:.1f} dB of error, which is what the correction takes out."
+    return f"The images alone make {image:.1f} dB of error: noise hides what the correction takes out."

@@ -68,10 +68,11 @@ def page(title: str, done: Sequence[Done]) -> str:
 
 def _outcome(done: Sequence[Done]) -> str:
     worked = [one for one in done if one.measurement is not None]
-    good = sum(one.word == "good" for one in worked)
-    seconds = sum(one.seconds for one in done)
+    good, held = sum(one.word == "good" for one in worked), sum(bool(one.origin) for one in done)
     skipped = sum(not one.applies for one in done)
-    text = f"{len(done)} measurements in {seconds:.1f} s: {good} good, {len(worked) - good} in need of attention, "
+    text = f"{len(done) - held} measurements, {sum(one.seconds for one in done):.1f} s of measuring"
+    text += f", and {held} from the table" if held else ""
+    text += f": {good} good, {len(worked) - good} in need of attention, "
     text += f"{skipped} skipped, " if skipped else ""
     return f"<p>{text}{len(done) - len(worked) - skipped} failed. Numbers are given with their 95 % interval.</p>"
 
@@ -100,7 +101,8 @@ def _headline(one: Done) -> str:
     wanted = HEADLINES.get(one.kind)
     name = wanted if wanted in quantities else next(iter(quantities))
     number, meaning = html.escape(written(quantities[name])), label(name, quantities[name].unit)
-    return f'<br><span class="number">{number}</span><br><span class="small">{meaning}</span>'
+    origin = f"<br>{html.escape(one.origin)}" if one.origin else ""
+    return f'<br><span class="number">{number}</span><br><span class="small">{meaning}{origin}</span>'
 
 
 def _section(kind: str, done: Sequence[Done], colours: dict[str, str | tuple[float, ...]]) -> str:

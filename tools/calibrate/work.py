@@ -9,10 +9,11 @@ from pathlib import Path
 
 from calibration import sequence, use
 from calibration.entry import Entry, entry_of
+from calibration.measurement import Measurement
 from calibration.sequence import Options, Step
 from calibration.setting import take
 from calibration.station import Station
-from calibration.table import Refused, Table, command, look_up
+from calibration.table import Refused, Table, command, look_up, spoken
 from calibration.table_file import load, store
 from radio.base import Radio
 from tools.calibrate.done import Done
@@ -30,6 +31,7 @@ class Work:
         options: what the user decides.
         say: what to do with a remark.
         begun: called when the measurement of a radio begins.
+        held: called with what need not be measured, as the table has it.
         now: the time of day.
     """
 
@@ -38,6 +40,7 @@ class Work:
     options: Options
     say: Callable[[str], None]
     begun: Callable[[str, Station], None] = lambda _kind, _station: None
+    held: Callable[[Done], None] = lambda _done: None
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     table: Table = field(init=False)
     _watch: "StopWatch" = field(init=False)
@@ -73,9 +76,9 @@ class Work:
         for agent, station in agents.items():
             if agent not in due:
                 self.say(f"{kind}: {station.name} is fresh, not measured again")
-                self._apply(station, kind)
+                self._take_over(station, kind)
         if kind in use.SERVER_HAS and not due:
-            self._apply(self.bench.server, kind)
+            self._take_over(self.bench.server, kind)
         bench = sequence.Bench(self.bench.server, due, self.bench.signals, self._corrected, self._begun)
         for step in sequence.calibrate(kind, bench, self.options):
             name = step.station.name
@@ -130,6 +133,16 @@ class Work:
                 f"{kind}: the table holds nothing for {', '.join(unknown)}; what follows is measured without it "
                 "(airmeta calibrate all measures everything in order)"
             )
+
+    def _take_over(self, station: Station, kind: str) -> None:
+        """Use what is known of a radio in place of a measurement."""
+        entry = self._held(kind, station)
+        self._apply(station, kind)
+        if entry is not None:
+            partner = entry.ends[1].serial if len(entry.ends) > 1 else None
+            known = Measurement(kind, station.radio.serial, partner, entry.quantities, entry.verdict)
+            age = spoken(self.now() - entry.time)
+            self.held(Done(station.name, kind, known, "", 0.0, origin=f"from the table, {age} old"))
 
     def _apply(self, station: Station, kind: str) -> bool:
         if kind == "iq":
