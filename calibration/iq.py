@@ -209,7 +209,7 @@ def _measurement(
 def _image_db(made: Exchange) -> np.ndarray:
     """Return what images of sender and hearer alone make of the error of a payload that is not corrected."""
     rejections = made.transmit["tx_rejection_db"].value, made.receive["rx_rejection_db"].value
-    return db(sum(10 ** (-rejection / 10) for rejection in rejections))
+    return np.array(db(sum(10 ** (-rejection / 10) for rejection in rejections)))
 
 
 def _check_payload(before: float, after: float, verdict: Verdict, exchanges: tuple[Exchange, Exchange]) -> None:

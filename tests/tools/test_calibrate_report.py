@@ -203,7 +203,7 @@ def test_a_verdict_is_a_coloured_word(word, look, text):
 def test_reasons_and_failures_are_told(text):
     assert "choose another carrier &lt;soon&gt;" in text
     assert "agent 4: no beacon of agent 4 was heard in 3 tries" in text
-    assert "62 measurements in 27.4 s: 57 good, 4 in need of attention, 1 failed." in text
+    assert "62 measurements, 27.4 s of measuring: 57 good, 4 in need of attention, 1 failed." in text
 
 
 def test_all_quantities_are_in_the_tables_with_their_uncertainty(text, done):
