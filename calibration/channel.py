@@ -19,7 +19,7 @@ from calibration import delays
 from calibration.delay_spread import between
 from calibration.doppler import HALVED
 from calibration.exchange import Signals
-from calibration.measurement import Measurement, Quantity, Verdict
+from calibration.measurement import Measurement, Quantity, Verdict, no_less, no_more
 from calibration.numerology import COHERENCE, Present, advise, seen
 from calibration.response import Motion, Response, move, respond
 from calibration.soundings import PERIODS, Train, interferer, sound
@@ -116,7 +116,7 @@ def _delay_spread(variance: float, doubt: float, numerology: Numerology) -> dict
     """Return the rms delay spread, or what it is at most where the band does not show that there is any."""
     low, high = (samples / numerology.sample_rate for samples in between(variance, doubt, numerology))
     if low == 0:
-        return {"rms_delay_at_most_s": Quantity(high, 0.0, "s")}
+        return {"rms_delay_at_most_s": no_more(high, "s")}
     return {"rms_delay_s": _between(low, high, "s")}
 
 
@@ -135,9 +135,9 @@ def _coherence(motion: Motion) -> dict[str, Quantity]:
     """Return Doppler and coherence time, or the time for which nothing changed."""
     found = motion.doppler
     if found is None:
-        return {"coherence_at_least_s": Quantity(motion.span, 0.0, "s")}
+        return {"coherence_at_least_s": no_less(motion.span, "s")}
     if HALVED / found.median > motion.span:
-        return {"coherence_at_least_s": Quantity(min(motion.span, HALVED / found.high), 0.0, "s")}
+        return {"coherence_at_least_s": no_less(min(motion.span, HALVED / found.high), "s")}
     return {
         "doppler_hz": _between(found.low, found.high, "Hz"),
         "coherence_time_s": _between(HALVED / found.high, HALVED / found.low, "s"),

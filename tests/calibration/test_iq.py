@@ -98,6 +98,15 @@ def test_a_hundred_intervals_hold_what_was_planted(plant, link):
         assert abs(np.mean(found / uncertainty * 1.96)) < 0.5
 
 
+def test_leakage_that_is_not_seen_is_a_bound(plant):
+    planted = plant(3, **(PLANTED | {"dc_offset_db": None}), **APART)
+    found = iq.measure(planted.agent(), planted.server, planted.signals)
+    assert "tx_leakage_dbc" not in found.transmit
+    bound = found.transmit["tx_leakage_at_most_dbc"]
+    assert -70 < bound.value < -35
+    assert (bound.uncertainty, bound.unit) == (0.0, "dBc")
+
+
 def test_rejection_and_leakage_are_those_of_the_planted_mixer(plant):
     """Five standard errors."""
     planted = plant(3, **PLANTED, **APART)
@@ -190,9 +199,9 @@ def test_the_hearer_is_detuned_if_the_sender_cannot_be_and_nobody_if_neither_can
 def test_both_radios_are_measured_and_both_corrections_leave_the_noise(plant, ppm):
     """At 25 dB without fading an error of −25 dB is noise.
 
-    What predistortion costs (up to 1.3 dB) is made good, the branches' gains are within 0.7 dB, taps take up 0.4 dB, and
-    a payload of 2,400 elements has a standard error of 0.09 dB: −26.0 to −25.4 dB, and some more for what is left
-    of the images. Before, offset and images are as strong as the signal.
+    What predistortion costs (up to 1.3 dB) is made good, taps take up 0.4 dB, gains of branches another, and a payload
+    of 2,400 elements has a standard error of 0.09 dB: −26.0 to −25.4 dB, and some more for what is left of the images.
+    Before, offset and images are as strong as the signal.
     """
     planted = plant(3, offset_ppm=ppm, **PLANTED)
     agent, server = planted.agent(), planted.server

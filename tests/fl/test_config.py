@@ -21,6 +21,9 @@ def test_the_defaults_are_a_valid_experiment():
 def test_presets_are_valid():
     for name in ("quickstart", "omniglot"):
         assert load(ROOT / "experiments" / f"{name}.toml").uplink.kind == "symbol"
+    for name in ("omniglot-bench", "calibrated"):
+        assert load(ROOT / "experiments" / f"{name}.toml").uplink.kind == "waveform"
+    load(ROOT / "experiments" / "calibrated.toml", ("calibration.table=bench.json",))
 
 
 def test_all_errors_come_at_once():

@@ -272,7 +272,7 @@ def test_a_level_curve_without_a_known_point_is_drawn_without_it():
 
 def test_an_amplifier_that_was_never_driven_to_its_point_is_linear_up_to_the_last_level():
     one = measured("levels", "agent 0")
-    highest = {"linear_high_dbfs": Quantity(0.0, 0.0, "dBFS")}
+    highest = {"linear_high_at_least_dbfs": Quantity(0.0, 0.0, "dBFS")}
     axis = figures("levels", [replace(one, measurement=replace(one.measurement, quantities=highest))])[0].axes[0]
     low, high = axis.patches[0].get_extents().transformed(axis.transData.inverted()).intervalx
     assert (low, high) == pytest.approx((-40.0, 0.0))

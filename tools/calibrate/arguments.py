@@ -30,7 +30,9 @@ EXTRA: dict[str, tuple[Callable[[Command], Command], ...]] = {
             help="Power of agent N's unattenuated chirp at the server's antenna connector: gives full scale in dBm.",
         ),
         click.option(
-            "--target-db", type=float, help="|H|² for all agents; default: the largest that all of them can reach."
+            "--target-db", type=float,
+            help="|H|² for all agents, at the gain that the server has before; default: the largest that all can "
+            "reach."
         ),
         click.option(
             "--cutoff-db", type=click.FloatRange(min=0), default=10.0, show_default=True,

@@ -16,7 +16,7 @@ PAIR = 5.4, 3.2
 SHADE = "#e3e9ee"
 DARK = "#444444"
 POINT = "compression_dbfs"  # level handed over at which the gain has fallen by 1 dB
-LOWEST, HIGHEST = "linear_low_dbfs", "linear_high_dbfs"
+LOWEST, HIGHEST, TESTED = "linear_low_dbfs", "linear_high_dbfs", "linear_high_at_least_dbfs"
 FACES = {"o": "white", "s": SHADE}  # of marks that stand for something in every colour
 
 
@@ -131,7 +131,7 @@ def level(traces: Sequence[Trace], x: Coordinate, y: Coordinate) -> Figure:
                       markerfacecolor="white", zorder=4)  # fmt: skip
             marks["1 dB point"] = "o"
     low = max(trace.value(LOWEST, float(trace.along(x).min())) for trace in traces)
-    high = min(trace.value(HIGHEST, trace.value(POINT, np.inf)) for trace in traces)
+    high = min(trace.value(HIGHEST, trace.value(TESTED, trace.value(POINT, np.inf))) for trace in traces)
     if low < high < np.inf:
         axis.axvspan(low, high, color=SHADE, linewidth=0)
         marks["all are linear"] = "s"

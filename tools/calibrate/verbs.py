@@ -32,7 +32,14 @@ ABOUT = {
     "all": "Measure everything, in the order in which one thing needs the other.",
 }
 SHOWN = {
-    "levels": ("link_gain_db", "tx_attenuation_db", "compression_dbfs", "rx_gain_db", "noise_floor_dbfs"),
+    "levels": (
+        "link_gain_db",
+        "tx_attenuation_db",
+        "compression_dbfs",
+        "rx_gain_db",
+        "noise_floor_dbfs",
+        "at_rx_gain_db",
+    ),
     "clock": ("offset_ppm", "drift_ppm_per_s", "trim_ppm"),
     "latency": ("delay_samples", "jitter_samples"),
     "iq": ("tx_gain_db", "tx_phase_deg", "rx_gain_db", "rx_phase_deg"),
@@ -58,7 +65,7 @@ def _verb(kind: str) -> click.Command:
         f"{ABOUT[kind]}\n\nCONFIG is an experiment; without one, --radio says which radios. Every result is stored as "
         "soon as it is there; a measurement that fails leaves the old entry untouched. Exit status 1 if one failed."
         f"\n\n\b\nExamples:\n    airmeta calibrate {kind} --radio {example}\n"
-        f"    airmeta calibrate {kind} experiments/omniglot-bench.toml{one} --report {kind}.html"
+        f"    airmeta calibrate {kind} experiments/calibrated.toml{one} --report {kind}.html"
     )
     return click.command(kind, help=help_text, short_help=ABOUT[kind])(body)
 
