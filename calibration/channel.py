@@ -24,7 +24,7 @@ from calibration.numerology import COHERENCE, Present, advise, seen
 from calibration.response import Motion, Response, move, respond
 from calibration.soundings import PERIODS, Train, interferer, sound
 from dsp.metrics import db
-from dsp.ofdm import Numerology
+from dsp.ofdm import Numerology, delay_ramp
 from radio.base import Radio
 
 LEAST_SNR_DB = 10.0
@@ -189,15 +189,22 @@ def _curves(train: Train, motion: Motion, response: Response, numerology: Numero
     """Return what a report draws."""
     fs = numerology.sample_rate
     profile = delays.profile(train.channels, train.error_var, numerology)
-    lag = motion.correlation.lag
+    lag, early = motion.correlation.lag, -numerology.window_lead
+    lone = delays.profile(delay_ramp(numerology, profile.delay[profile.power.argmax()])[None], 1e-9, numerology)
     fit = np.ones(lag.size) if motion.doppler is None else j0(2 * np.pi * motion.doppler.median * lag) ** 2
     return {
         "frequency_hz": numerology.subcarriers * fs / numerology.n_fft,
         "response_db": db(np.abs(response.value) ** 2),
         "response_phase_deg": np.degrees(np.angle(response.value)),
         "delay_s": profile.delay / fs,
-        "profile_db": np.maximum(db(np.maximum(profile.power, 0.0) / profile.power.max()), DEEPEST_DB),
+        "profile_db": _depth(profile.power),
+        "one_path_db": np.interp(profile.delay, lone.delay, _depth(lone.power), DEEPEST_DB, DEEPEST_DB),
+        "prefix_s": np.array([early, early + numerology.cyclic_prefix]) / fs,
         "lag_s": lag,
         "correlation": motion.correlation.value,
         "correlation_fit": fit,
     }
+
+
+def _depth(power: np.ndarray) -> np.ndarray:
+    return np.maximum(db(np.maximum(power, 0.0) / power.max()), DEEPEST_DB)

@@ -390,7 +390,11 @@ def test_resuming_measures_again_what_was_not_good(bench, tmp_path):
     (["nowhere.toml"], "cannot be read"),
 ])  # fmt: skip
 def test_what_cannot_be_opened_is_said_with_the_remedy(arguments, words, tmp_path):
-    assert words in refused("calibrate", "clock", *arguments, "--table", tmp_path / "t.json")
+    message = refused("calibrate", "clock", *arguments, "--table", tmp_path / "t.json")
+    assert words in message
+    assert ("the configuration has" in message) == (
+        words in ("radio.loopback.offset_ppm", "cannot be read", "--radio loopback")
+    )
 
 
 def test_an_agent_that_is_not_there_fails_alone(tmp_path):

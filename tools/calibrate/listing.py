@@ -21,6 +21,7 @@ SETTINGS = {  # name -> how it is called here, factor, unit
     "rx_gain_db": ("gain", 1, "dB"),
     "clock_trim_ppm": ("trim", 1, "ppm"),
 }
+LEAST_SHOWN = 0.1  # of the uncertainty
 INDENT = " " * 4
 
 
@@ -112,7 +113,8 @@ def _change(one: "Difference") -> str:
         return f"{before} -> {after}"
     if not one.deviation:
         return f"{after}, the same" if before == after else f"{before} -> {after}"
-    return f"{before} -> {after}, {one.deviation:+.1f} of the uncertainty"
+    size = f"{one.deviation:+.1f}" if abs(one.deviation) >= LEAST_SHOWN else "less than 0.1"
+    return f"{before} -> {after}, {size} of the uncertainty"
 
 
 def _at(entry: "Entry", subject: "Subject") -> str:
