@@ -11,12 +11,22 @@ class Pluto(Section):
     """PlutoSDRs, for `radio.kind = pluto`. There is no default carrier: look up what you may use."""
 
     uris: tuple[str, ...] = Field((), description="of libiio, such as ip:192.168.2.1: the server's, then the agents'")
-    emulate: bool = Field(False, description="virtual ones in this process, on the air of radio.loopback")
+    emulate: bool = Field(False, description="virtual ones on this machine, on the air of radio.loopback")
+    clock: Literal["lock-step", "real-time"] = Field(
+        "lock-step",
+        description="of virtual ones: samples wait for everybody, and runs can be repeated; or time goes by",
+    )
     carrier_hz: Positive | None = Field(None, description="of all of them; no default")
     bandwidth_hz: Positive | None = Field(
         None, description="of the analogue filters, all of it inside radio.tx.authorised_band; default: sample_rate"
     )
     block: PositiveInt = Field(4096, description="samples of a buffer; larger ones survive more load, and answer later")
+    queue: int = Field(
+        4,
+        ge=2,
+        le=64,
+        description="blocks queued to be sent, but in lock-step; more survive more load, and answer later",
+    )
     rx_gain_db: float = Field(40.0, ge=-3, le=73, description="of all receivers until calibrated, in whole dB")
     tx_attenuation_db: float = Field(
         89.75, ge=0, le=89.75, description="of all transmitters until calibrated; default: the largest"
@@ -26,6 +36,11 @@ class Pluto(Section):
     )
     timing_uncertainty: int = Field(2, ge=0, description="samples by which that may be wrong")
     timeout_s: Positive = Field(5.0, description="in which a radio must answer")
+
+    @property
+    def waits(self) -> bool:
+        """Whether sample time waits for everybody."""
+        return self.emulate and self.clock == "lock-step"
 
 
 class Tx(Section):

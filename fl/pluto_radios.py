@@ -6,9 +6,10 @@ from contextlib import ExitStack
 
 from fl.pluto_config import Pluto, Tx
 from fl.radio_config import Radio as RadioConfig
-from fl.radios import Bench, simulated_air
+from fl.radios import Bench
 from fl.uplink.waveform.settings import Modem
-from radio.emulation.bench import Bench as VirtualBench
+from fl.virtual_plutos import Emulator, Scene
+from radio.emulation.clock import LockStep
 from radio.emulation.server import serving
 from radio.pluto.link import Link
 from radio.pluto.pace import FreeRunning, Pace
@@ -35,32 +36,63 @@ def pluto(config: RadioConfig, agents: int, about: Modem, noise_var: float, redr
     ending = ExitStack()
     atexit.register(ending.close)
     try:
-        if config.pluto.emulate:
-            radios = _virtual(config, agents, about, noise_var, redraw, seed, ending)
+        if config.pluto.waits:
+            radios = _in_lock_step(config, _scene(config, agents, about, noise_var, redraw, seed), about, ending)
+        elif config.pluto.emulate:
+            radios = _in_real_time(config, _scene(config, agents, about, noise_var, redraw, seed), about, ending)
         else:
-            radios = _opened(config, config.pluto.uris[: 1 + agents], about, FreeRunning(), "", ending)
+            radios = _opened(
+                config, config.pluto.uris[: 1 + agents], about, FreeRunning(config.pluto.queue), "", ending
+            )
             for radio in radios:
                 radio.align(0)
     except BaseException:
         ending.close()
         raise
-    return Bench(about.carrier, radios[0], lambda agent: radios[agent + 1], None, ending.close)
+    return Bench(
+        about.carrier,
+        radios[0],
+        lambda agent: radios[agent + 1],
+        None,
+        ending.close,
+        not config.pluto.waits,
+        lambda: sum(radio.breaks for radio in radios),
+    )
 
 
-def _virtual(
-    config: RadioConfig, agents: int, about: Modem, noise_var: float, redraw: float, seed: int, ending: ExitStack
-) -> list[PlutoRadio]:
-    """Return radios on virtual Plutos; their counters are those of the air, a whole number of periods earlier."""
+def _scene(config: RadioConfig, agents: int, about: Modem, noise_var: float, redraw: float, seed: int) -> Scene:
     air = config.loopback.model_copy(update={"carrier_hz": about.carrier})
-    bench = VirtualBench(1 + agents, lambda rate: simulated_air(air, rate, noise_var, redraw, seed), seed=seed)
-    host = ending.enter_context(serving(bench))
+    return Scene(1 + agents, air.model_dump(mode="json"), noise_var, redraw, seed)
+
+
+def _in_lock_step(config: RadioConfig, scene: Scene, about: Modem, ending: ExitStack) -> list[PlutoRadio]:
+    """Return radios on virtual Plutos; their counters are those of the air, a whole number of periods earlier."""
+    host = ending.enter_context(serving(scene.bench(LockStep())))
     pace = in_turn(host, about.sample_rate)
-    radios = _opened(config, host.uris, about, pace, f"start {air.restarts}", ending)
+    radios = _opened(config, host.uris, about, pace, f"start {config.loopback.restarts}", ending)
     counts = [count_of(host, uri) for uri in host.uris]
-    passed = math.ceil(max(counts) / about.period) * about.period
+    passed = _periods(counts, about)
     for radio, count in zip(radios, counts, strict=True):
         radio.align(count - passed)
     return radios
+
+
+def _in_real_time(config: RadioConfig, scene: Scene, about: Modem, ending: ExitStack) -> list[PlutoRadio]:
+    """Return radios on virtual Plutos of another process, with counters likewise."""
+    emulator = Emulator(scene)
+    ending.callback(emulator.close)
+    radios = _opened(config, emulator.uris, about, FreeRunning(config.pluto.queue), "", ending)
+    counts = emulator.opened()
+    passed = _periods(counts, about)
+    for radio, count in zip(radios, counts, strict=True):
+        with radio.link.pump.changed:  # no block may come between count and index
+            radio.align(count - passed + radio.link.pump.stream.heard)
+    return radios
+
+
+def _periods(counts: list[int], about: Modem) -> int:
+    """Return the whole periods, in samples, within which all counts lie."""
+    return math.ceil(max(counts) / about.period) * about.period
 
 
 def _opened(

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from fl.radios import modem
 from fl.uplink.waveform.agent import LISTENING
-from fl.uplink.waveform.round import FIRST_BEACON
-from radio.pluto.pace import LOCK_STEP_BLOCKS, THREAD_BLOCKS
+from fl.uplink.waveform.stations import FIRST_BEACON
+from radio.pluto.pace import LOCK_STEP_BLOCKS, thread_blocks
 
 if TYPE_CHECKING:
     from fl.config import Config
@@ -89,7 +89,7 @@ def _band(config: "Config") -> Iterator[Conflict]:
 def _times(config: "Config") -> Iterator[Conflict]:
     """Yield spans that are shorter than it takes to hear a block, and to have one ready for the transmitter."""
     about, wave = config.radio.pluto, config.waveform
-    blocks = LOCK_STEP_BLOCKS if about.emulate else THREAD_BLOCKS
+    blocks = LOCK_STEP_BLOCKS if about.waits else thread_blocks(about.queue)
     lead = (1 + blocks) * about.block + about.antenna_delay + about.timing_uncertainty
     try:
         found = modem(wave, config.radio.carrier)

@@ -38,6 +38,8 @@ class Bench:
         radio_of: the radio of an agent.
         air: the simulated air; None on hardware, virtual or not.
         close: gives the radios back; done at the end of the process, too.
+        runs_on: whether their time runs on while nobody sends or receives.
+        breaks: how often streams of these radios have broken so far.
     """
 
     carrier: float
@@ -45,6 +47,8 @@ class Bench:
     radio_of: Callable[[int], Radio]
     air: Air | None
     close: Callable[[], None] = lambda: None
+    runs_on: bool = False
+    breaks: Callable[[], int] = lambda: 0
 
 
 def modem(wave: Waveform, carrier: float) -> Modem:

@@ -31,8 +31,8 @@ from fl.uplink.waveform.agent import LISTENING
 from fl.uplink.waveform.downlink import downlink
 from fl.uplink.waveform.link import WaveformUplink
 from fl.uplink.waveform.recording import Recorder
-from fl.uplink.waveform.round import Stations
 from fl.uplink.waveform.settings import Modem
+from fl.uplink.waveform.stations import Stations
 
 DEFAULT_RICIAN_DB = 6.0
 
@@ -192,7 +192,7 @@ def _stations(config: Config) -> tuple[Stations, Used | None]:
     bench, used = calibrated(bench, config.agents.count, config.calibration, datetime.now(UTC), ratios)
     if used is not None:
         check_lead(bench, config.agents.count, about.response - LISTENING, about.sample_rate)
-    return Stations(about, bench.server, bench.radio_of), used
+    return Stations(about, bench.server, bench.radio_of, bench.runs_on, bench.breaks), used
 
 
 def open_radios(config: Config) -> tuple[Modem, Bench]:

@@ -16,8 +16,8 @@ from dsp.resample import WIDEST_BAND
 from fl.radio_config import Loopback
 from fl.radios import modem
 from fl.uplink.waveform.agent import LISTENING
-from fl.uplink.waveform.round import FIRST_BEACON
 from fl.uplink.waveform.settings import Modem, check_radio
+from fl.uplink.waveform.stations import FIRST_BEACON
 from radio.fading import profile
 from radio.propagation import LONGEST_DELAY
 

@@ -73,7 +73,6 @@ class Radio(Receiver, Protocol):
         timing_repeatability: rms samples by which that offset changes between two bursts.
         lead_time: samples by which `transmit` must come before `at`.
         serial: which radio it is, the same after a restart.
-        session: changes when streams are started or a mixer is tuned again: phases and delays from before are void.
         limits: what can be set.
     """
 
@@ -81,8 +80,12 @@ class Radio(Receiver, Protocol):
     timing_repeatability: float
     lead_time: int
     serial: str
-    session: str
     limits: "Limits"
+
+    @property
+    def session(self) -> str:
+        """Changes when streams are started or a mixer is tuned again: phases and delays from before are void."""
+        ...
 
     def now(self) -> int:
         """Return the index of the next sample that nobody has heard yet."""

@@ -17,6 +17,8 @@ from functools import lru_cache
 import numpy as np
 
 WAVES = 16
+AT_ONCE = 64
+"""Times whose waves are summed together."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,11 +134,11 @@ class Fading:
         if self.doppler == 0:
             return amplitudes.sum(0).T[member]
         turns = np.stack([shift for _, shift in waves], axis=-1) * (2 * np.pi)
-        gains = np.zeros((times.size, self.profile.delays.size), np.complex128)
-        # One wave at a time: all at once would hold (T, L, 17) complex numbers.
-        for amplitude, turn in zip(amplitudes, turns, strict=True):
-            gains += amplitude.T[member] * _cis(turn.T[member] * times[:, None])
-        return gains
+        # Some times at once: one by one costs mostly calls, all would hold (T, L, 17) complex numbers.
+        parts = range(0, times.size, AT_ONCE)
+        return np.concatenate(
+            [_wave_sum(amplitudes, turns, member[at : at + AT_ONCE], times[at : at + AT_ONCE]) for at in parts]
+        )
 
     def _powers(self) -> tuple[np.ndarray, float]:
         """Return the scattered power of every tap, shape (L,), and that of the line of sight; their sum is 1."""
@@ -170,6 +172,25 @@ def _still(fading: Fading, seed: tuple[int, ...], block: int) -> np.ndarray:
     gains = _draw(fading, seed, block)[0].sum(0)
     gains.flags.writeable = False
     return gains
+
+
+def _wave_sum(amplitudes: np.ndarray, turns: np.ndarray, member: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """Return Σ_s a_s·e^{jω_s t} of every tap, waves added one after the other, shape (T, L).
+
+    Args:
+        amplitudes: a of each wave, tap and block, shape (S, L, B).
+        turns: ω likewise, in radians a second.
+        member: block of each time, shape (T,).
+        times: t in seconds, shape (T,).
+    """
+    if amplitudes.shape[-1] == 1:
+        waves = _cis(turns[:, None, :, 0] * times[:, None])
+        np.multiply(amplitudes[:, None, :, 0], waves, out=waves)
+    else:
+        waves = _cis(np.moveaxis(turns[:, :, member], 1, 2) * times[:, None])
+        np.multiply(np.moveaxis(amplitudes[:, :, member], 1, 2), waves, out=waves)
+    total: np.ndarray = waves.sum(0)
+    return total
 
 
 def _cis(angle: np.ndarray) -> np.ndarray:

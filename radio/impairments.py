@@ -106,7 +106,8 @@ def quantise(x: np.ndarray, bits: int | None) -> tuple[np.ndarray, int]:
     largest = np.float32(2 ** (bits - 1))
     levels = np.rint(parts * largest)
     limited = np.clip(levels, -largest, largest - np.float32(1))
-    clipped = int((limited != levels).any(-1).sum())
+    # both components of a sample at once: any(-1) over pairs takes ten times as long
+    clipped = int(np.count_nonzero((limited != levels).view(np.uint16)))
     return (limited / largest).view(np.complex64).reshape(x.shape), clipped
 
 

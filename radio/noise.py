@@ -7,8 +7,9 @@ import numpy as np
 NOISE_CHUNK = 4096
 
 
+@lru_cache(maxsize=64)
 def normal_chunk(key: int, chunk: int) -> np.ndarray:
-    """Return NOISE_CHUNK samples of noise of variance 1."""
+    """Return NOISE_CHUNK samples of noise of variance 1; who hears piece by piece needs many a chunk twice."""
     bits = np.random.Philox(key=key, counter=[0, 0, 0, chunk & (2**64 - 1)]).random_raw(NOISE_CHUNK).view(np.uint32)
     uniform = bits.astype(np.float32)
     uniform += np.float32(0.5)
@@ -17,6 +18,7 @@ def normal_chunk(key: int, chunk: int) -> np.ndarray:
     normal = np.empty(NOISE_CHUNK, np.complex64)
     np.multiply(radius, np.cos(angle), out=normal.real)
     np.multiply(radius, np.sin(angle), out=normal.imag)
+    normal.flags.writeable = False
     return normal
 
 

@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 from functools import cache
 
 from radio.air import Air, Unit
+from radio.emulation.buffers import START_SPREAD
 from radio.emulation.clock import LockStep
 from radio.emulation.medium import Clock, Medium
-from radio.emulation.unit import START_SPREAD, VirtualPluto
+from radio.emulation.unit import VirtualPluto
 from radio.fading import Fading, profile
 
 STEADY = 1e12  # K of a link that does not fade

@@ -1,6 +1,7 @@
 """The two clocks of a bench: lock-step, where samples wait for the clients, and real time, where they do not."""
 
 import asyncio
+import logging
 import math
 import time
 from collections.abc import Iterator
@@ -11,10 +12,13 @@ from radio.emulation.medium import Medium
 from radio.emulation.receiving import Reception
 from radio.emulation.sending import Delivery
 
+_log = logging.getLogger(__name__)
+
 SLACK = 1e-3  # samples that two clocks may differ in what they call the same instant
 
-SLEEP = 0.005  # seconds between two looks at the time, at most
-SHORTEST_SLEEP = 0.0005
+TICK = 0.008  # seconds of sample time that are worked on together in real time
+CATCH_UP = 2  # times the speed of time
+SHORTEST_SLEEP = 0.0005  # seconds, in which clients are served
 
 
 @dataclass(eq=False)
@@ -71,24 +75,33 @@ class LockStep:
 
 @dataclass(eq=False)
 class RealTime:
-    """Sample time is the time of day: whoever comes late loses samples, or has run dry."""
+    """Sample time is the time of day: whoever comes late loses samples, or has run dry.
 
+    Time advances step by step, `TICK` or half of the shortest queue: many small steps would cost many times the work.
+    An emulator that is kept from its work falls behind the time of day, and makes up for it at no more than `CATCH_UP`
+    times the speed: what it could not take from clients meanwhile is no fault of theirs. It is never more than `slack`
+    behind; what does not fit into that is lost to everybody.
+
+    Args:
+        slack: seconds.
+    """
+
+    slack: float = 0.5
     _tickers: WeakKeyDictionary[Medium, tuple[float, asyncio.Task[None] | None]] = field(
         default_factory=WeakKeyDictionary
     )
 
     def sync(self, medium: Medium) -> None:
-        """Bring the medium up to now."""
-        now = time.monotonic()
-        epoch, _ = self._tickers.setdefault(medium, (now, None))
-        medium.play((now - epoch) * medium.air.sample_rate)
+        """Bring a medium that nobody uses up to now; in one that runs, the present is the end of its last step."""
+        if not medium.is_busy:
+            medium.play(self._now(medium))
 
     def settle(self, medium: Medium) -> None:
-        """Bring the medium up to now, and keep doing so while somebody streams."""
-        self.sync(medium)
+        """Let time run while somebody streams."""
+        self._now(medium)
         epoch, ticker = self._tickers[medium]
         if medium.is_busy and (ticker is None or ticker.done()):
-            self._tickers[medium] = epoch, asyncio.get_running_loop().create_task(self._tick(medium))
+            self._tickers[medium] = epoch, asyncio.get_running_loop().create_task(self._run(medium))
 
     async def stop(self) -> None:
         """Let time stand."""
@@ -97,12 +110,35 @@ class RealTime:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _tick(self, medium: Medium) -> None:
+    def _now(self, medium: Medium) -> float:
+        """Return the air time that it is."""
+        epoch, _ = self._tickers.setdefault(medium, (time.monotonic(), None))
+        return (time.monotonic() - epoch) * medium.air.sample_rate
+
+    async def _run(self, medium: Medium) -> None:
+        rate, most, is_warned = medium.air.sample_rate, self.slack * medium.air.sample_rate, False
         while medium.is_busy:
-            self.sync(medium)
-            due = min(_demands(medium), default=medium.time + SLEEP * medium.air.sample_rate)
-            wait = (due - medium.time) / medium.air.sample_rate
-            await asyncio.sleep(min(max(wait, SHORTEST_SLEEP), SLEEP))
+            started, step = self._now(medium), min(TICK * rate, *_halves(medium))
+            late = started - medium.time
+            if late > most and not is_warned:
+                _log.warning(
+                    "virtual Plutos are %.0f ms behind the time of day, at most %.0f ms can be made up for: samples "
+                    "are lost; lower the sample rate, or take load off the machine", 1e3 * late / rate, 1e3 * self.slack
+                )  # fmt: skip
+            is_warned = late > most or (is_warned and late > step)
+            medium.play(started - most)
+            medium.play(min(started, medium.time + step))
+            due = max(medium.time + step, started + step / CATCH_UP)
+            await asyncio.sleep(max((due - self._now(medium)) / rate, SHORTEST_SLEEP))
+
+
+def _halves(medium: Medium) -> Iterator[float]:
+    """Yield half of the length of every queue, in samples: a step beyond that would leave nobody time to refill it."""
+    for reception in medium.receptions:
+        yield reception.depth * reception.size / 2
+    for _, delivery in medium.deliveries():
+        if not delivery.cyclic:
+            yield delivery.depth * delivery.size / 2
 
 
 def _demands(medium: Medium) -> Iterator[float]:

@@ -4,11 +4,12 @@ The context is our own, with what pyadi-iio, gr-iio and iio_info look for. Names
 `ad9361` and `cf_axi_*` of Analog Devices.
 """
 
+import errno
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from xml.sax.saxutils import quoteattr
 
-from radio.emulation.protocol import Address
+from radio.emulation.protocol import Address, RefusedError
 
 PHY, DDS, ADC = "ad9361-phy", "cf-ad9361-dds-core-lpc", "cf-ad9361-lpc"
 IDS = {"iio:device0": PHY, "iio:device2": DDS, "iio:device3": ADC}
@@ -115,6 +116,18 @@ def locate(address: Address) -> Address | None:
         if channel.scope == address.scope and address.channel in (channel.id, channel.name):
             return address._replace(device=device, channel=channel.id)
     return None
+
+
+def device_of(address: Address) -> str:
+    """Return the name of a request's device.
+
+    Raises:
+        RefusedError: ENODEV.
+    """
+    found = locate(address)
+    if found is None or found.device not in CHANNELS:
+        raise RefusedError(errno.ENODEV)
+    return found.device
 
 
 def context_xml(attributes: Attributes, about: Mapping[str, str]) -> bytes:

@@ -34,6 +34,7 @@ class Reception:
         loopback: returns what the transmitter sends in a span of counts if the digital loopback is on, else None.
         heard: called with the mean power of each block.
         lost: called when a block is lost.
+        opened: count at which the first block began.
     """
 
     unit: int
@@ -43,12 +44,16 @@ class Reception:
     loopback: Loopback
     heard: Hear
     lost: Callable[[], None]
+    opened: int = field(init=False)
     absent: bool = False
     waiting: asyncio.Future[None] | None = None
     ready: deque[bytes] = field(default_factory=deque)
     _parts: list[bytes] = field(default_factory=list)
     _filled: int = 0
     _power: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.opened = self.start
 
     @property
     def end(self) -> int:

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import cached_property
 
 import numpy as np
 
@@ -47,8 +48,15 @@ class Block:
         """Count at which the last one has left."""
         return self.position + len(self.data) // BYTES
 
+    @cached_property
+    def is_silent(self) -> bool:
+        """Whether all samples are zero: a running stream has nothing else to send most of the time."""
+        return not np.frombuffer(self.data, np.uint32).any()
+
     def samples(self, low: int, high: int) -> np.ndarray:
         """Return what the converter makes of them from one count to another: its 12 bits are the upper ones."""
+        if self.is_silent:
+            return np.zeros(high - low, np.complex64)
         part = memoryview(self.data)[BYTES * (low - self.position) : BYTES * (high - self.position)]
         counts = np.frombuffer(part, "<i2") & np.int16(-16)
         return (counts.astype(np.float32) * np.float32(2**-15)).view(np.complex64)
@@ -175,15 +183,23 @@ class Sending:
 
 
 def joined(pieces: Iterator[tuple[int, np.ndarray]]) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield pieces with those joined that follow upon each other: every piece on the air costs some blocks of work."""
-    first, parts, end = 0, list[np.ndarray](), 0
+    """Yield pieces with those joined that follow upon each other, silent ones with silent ones.
+
+    Every piece on the air costs some blocks of work, but for a silent one, which costs none.
+    """
+    first, parts, end, loud = 0, list[np.ndarray](), 0, False
     for start, samples in pieces:
-        if parts and (start != end or end - first >= LONGEST_PIECE):
-            yield first, np.concatenate(parts)
+        sounds = bool(samples.any())
+        if parts and (start != end or sounds != loud or end - first >= LONGEST_PIECE):
+            yield first, _whole(parts)
             parts = []
         if not parts:
-            first = start
+            first, loud = start, sounds
         parts.append(samples)
         end = start + samples.size
     if parts:
-        yield first, parts[0] if len(parts) == 1 else np.concatenate(parts)
+        yield first, _whole(parts)
+
+
+def _whole(parts: list[np.ndarray]) -> np.ndarray:
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)

@@ -122,7 +122,7 @@ class Server:
         writers.add(writer)
         try:
             session = Session(unit, reader, writer)
-            reader.gone = session.hang_up
+            reader.gone = session.transfer.hang_up
             await session.serve()
         except Exception:  # noqa: BLE001 - a fault of ours costs one connection, never the bench
             _log.exception("virtual Pluto %d: a connection failed", unit.number)

@@ -3,12 +3,10 @@
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from radio.base import RadioError
 from radio.pluto import tuning
 from radio.pluto.attributes import Attributes, ContactError
-from radio.pluto.offset import LENGTH, find, marker
+from radio.pluto.contact import connect
+from radio.pluto.offset import learn
 from radio.pluto.pace import Pace
 from radio.pluto.pump import Pump
 from radio.pluto.ring import Ring
@@ -18,37 +16,6 @@ from radio.pluto.tuning import Tuning
 from radio.settings import Settings
 
 FLUSHED = 2  # blocks after a switch
-SEARCHED = 16  # blocks in which the marker must come
-
-
-def connect(uri: str, timeout: float) -> tuple[Any, Attributes]:
-    """Return pyadi-iio's object of a radio, and its attributes.
-
-    Args:
-        uri: of libiio, such as ip:192.168.2.1 or usb:1.2.5.
-        timeout: seconds.
-
-    Raises:
-        RadioError: the client library is missing, or the radio is.
-    """
-    try:
-        import adi
-    except (ImportError, OSError) as error:
-        raise RadioError(
-            f"radio {uri}: needs pyadi-iio and libiio, got {error}; apt-get install libiio0 and pip install "
-            "'airmeta[sdr]'"
-        ) from error
-    try:
-        sdr = adi.Pluto(uri=uri)
-    except Exception as error:  # pyadi-iio raises nothing more special
-        raise ContactError(
-            f"radio {uri}: no PlutoSDR answers there ({error}); check radio.pluto.uris, cable and power; "
-            "iio_info -s lists what can be reached"
-        ) from error
-    attributes = Attributes(sdr.ctx, uri)
-    with attributes.asking("a timeout"):
-        sdr.ctx.set_timeout(round(1000 * timeout))
-    return sdr, attributes
 
 
 @dataclass
@@ -76,6 +43,7 @@ class Link:
     _attributes: Attributes | None = None
     _pump: Pump | None = None
     _origin: int = 0
+    _ended: int = 0
     _left: float | None = None
 
     @property
@@ -124,6 +92,7 @@ class Link:
         tuning.apply_receiver(self.attributes, settings)
         self._start()
         self._learn()
+        self._go_on()
 
     def wait(self, heard: int) -> None:
         """Return when the stream has heard so many samples.
@@ -141,8 +110,8 @@ class Link:
 
     def rebase(self, index: int) -> None:
         """Give the next sample another index; what was heard is forgotten."""
-        with self.pump.changed:
-            self._origin = index - self.pump.stream.heard
+        with self.pump.changed:  # a block may have been fetched that is not in the ring yet
+            self._origin += index - self.pump.ring.end
             self.pump.ring.restart(index)
 
     def stop(self) -> None:
@@ -150,7 +119,8 @@ class Link:
         pump, self._pump = self._pump, None
         if pump is None:
             return
-        self._origin, self._left = pump.ring.end, self.pace.seconds(pump)
+        self._origin = self._ended = pump.ring.end
+        self._left = self.pace.seconds(pump)
         self.pace.stop(pump)
         pump.stream.close()
 
@@ -190,7 +160,7 @@ class Link:
         self._stream().close()
 
     def _stream(self) -> Stream:
-        stream = Stream(self.attributes, self.block)
+        stream = Stream(self.attributes, self.block, self.pace.queue)
         try:
             stream.open()
         except BaseException:
@@ -202,8 +172,6 @@ class Link:
         stream = self._stream()
         rate = self.tuning.sample_rate
         self._pump = Pump(stream, Ring(round(rate)))
-        if self._left is not None:  # the clock ran on meanwhile, as near as can be told
-            self._origin += max(round((self.pace.seconds(self._pump) - self._left) * rate), 0)
         self._pump.ring.restart(self._origin)
         self.pace.start(self._pump, rate)
         self.wait(self.block)
@@ -214,28 +182,16 @@ class Link:
         pump = self.pump
         self.attributes.put("loopback", 1)
         try:
-            with pump.changed:
-                first, listened = pump.promised + self.block, pump.stream.heard
-                pump.timeline.put(marker(), first)
-            span = self._hear_marker(listened)
+            pump.offset = learn(pump, self.wait, self._origin)
         finally:
             self.attributes.put("loopback", 0)
-        pump.offset = listened + find(span, self.uri) - first
         self.wait(pump.stream.heard + FLUSHED * self.block)
         with pump.changed:
             pump.ring.restart(pump.ring.end)
 
-    def _hear_marker(self, listened: int) -> np.ndarray:
-        """Return what was heard since a count, as soon as the marker is in it, or cannot be any more."""
-        blocks = 4 + -(-LENGTH // self.block)
-        while True:
-            count = blocks * self.block
-            self.wait(listened + count)
-            heard = self.pump.ring.read(count, self._origin + listened, self.uri).data
-            try:
-                find(heard, self.uri)
-                return heard
-            except RadioError:
-                if blocks >= SEARCHED + 4:
-                    raise
-            blocks += 4
+    def _go_on(self) -> None:
+        """Call the next sample what it would be had the clock run on since the last stream, as near as can be told."""
+        if self._left is not None:
+            with self.pump.changed:
+                passed = self.pace.seconds(self.pump) - self._left
+                self.rebase(self._ended + max(round(passed * self.tuning.sample_rate), 0))

@@ -4,13 +4,16 @@ The chip hands what is to be sent straight back (the digital loopback of debugfs
 the analogue paths add must be known, or measured by `airmeta calibrate latency`.
 """
 
+from collections.abc import Callable
 from functools import cache
 
 import numpy as np
 
 from radio.base import RadioError
+from radio.pluto.pump import Pump
 
 LENGTH = 1023
+SEARCHED = 20  # blocks in which the marker must come
 AMPLITUDE = 0.5
 LEAST_SHARE = 0.25
 """Of the energy where the marker is found; noise of this length stays below 0.03 in a second of samples."""
@@ -44,3 +47,38 @@ def find(heard: np.ndarray, label: str) -> int:
             "its firmware's debug attribute loopback does not loop back; update the firmware to 0.35 or later"
         )
     return place
+
+
+def learn(pump: Pump, wait: Callable[[int], None], origin: int) -> int:
+    """Return the samples heard less the samples handed over at the instant when a sample leaves the queue.
+
+    The digital loopback must be on.
+
+    Args:
+        pump: keeps the streams running.
+        wait: returns when so many samples have been heard.
+        origin: index in the ring of the first one of them.
+
+    Raises:
+        RadioError: the marker does not come back.
+    """
+    with pump.changed:
+        first, listened = pump.promised + pump.stream.block, pump.stream.heard
+        pump.timeline.put(marker(), first)
+    return listened + _place(pump, wait, listened, origin) - first
+
+
+def _place(pump: Pump, wait: Callable[[int], None], listened: int, origin: int) -> int:
+    """Return how long after a count of heard samples the marker comes, as soon as it is there, or is overdue."""
+    block, label = pump.stream.block, pump.stream.attributes.label
+    blocks = 4 + -(-LENGTH // block)
+    while True:
+        wait(listened + blocks * block)
+        with pump.changed:
+            heard = pump.ring.read(blocks * block, origin + listened, label).data
+        try:
+            return find(heard, label)
+        except RadioError:
+            if blocks >= SEARCHED:
+                raise
+        blocks += 4

@@ -13,17 +13,28 @@ from typing import Protocol
 
 from radio.base import RadioError
 from radio.pluto.pump import Pump
-from radio.pluto.stream import SEND_DEPTH
+from radio.pluto.stream import QUEUE
 
 AHEAD = 2  # blocks that are queued to be sent in lock-step
 PATIENCE = 5.0  # seconds that a block may be late
 RESERVE = 3  # blocks that threads may be late
 LOCK_STEP_BLOCKS = AHEAD + 1  # what is queued, and the block being filled
-THREAD_BLOCKS = SEND_DEPTH + 1 + RESERVE  # the kernel's queue, the block being heard, threads that come late
+MOST_DRIFT = 1e-4  # of a radio's clock beside the time of day
+
+
+def thread_blocks(queue: int) -> int:
+    """Return by how many blocks a burst must be ahead: the kernel's queue, one being heard, threads that come late."""
+    return queue + 1 + RESERVE
 
 
 class Pace(Protocol):
-    """What keeps pumps running."""
+    """What keeps pumps running.
+
+    Attributes:
+        queue: kernel buffers of a transmitter.
+    """
+
+    queue: int
 
     def start(self, pump: Pump, rate: float) -> None:
         """Keep a pump running whose stream is open; `rate` in Hz."""
@@ -42,23 +53,29 @@ class Pace(Protocol):
         ...
 
     def seconds(self, pump: Pump) -> float:
-        """Return a time in seconds that runs on whether or not the stream does."""
+        """Return when the last sample was heard, in seconds of a time that runs on whether or not the stream does."""
         ...
 
 
 @dataclass
 class FreeRunning:
-    """Two threads for each pump."""
+    """Two threads for each pump.
 
+    Args:
+        queue: kernel buffers of a transmitter: more survive more load, and a burst must be further ahead.
+    """
+
+    queue: int = QUEUE
     _threads: dict[Pump, tuple[threading.Event, list[threading.Thread]]] = field(default_factory=dict)
     _rates: dict[Pump, float] = field(default_factory=dict)
+    _began: dict[Pump, float] = field(default_factory=dict)
 
     def start(self, pump: Pump, rate: float) -> None:
         """Start both threads."""
         ended = threading.Event()
         threads = [
             threading.Thread(target=_repeat, args=(pump, action, ended), name=name, daemon=True)
-            for name, action in (("pluto-send", pump.push), ("pluto-hear", pump.pull))
+            for name, action in (("pluto-send", pump.push), ("pluto-hear", lambda: self._pull(pump)))
         ]
         self._threads[pump], self._rates[pump] = (ended, threads), rate
         for thread in threads:
@@ -78,6 +95,7 @@ class FreeRunning:
     def stop(self, pump: Pump) -> None:
         """End both threads."""
         ended, threads = self._threads.pop(pump, (threading.Event(), []))
+        self._began.pop(pump, None)
         ended.set()
         pump.stream.cancel()
         for thread in threads:
@@ -85,11 +103,19 @@ class FreeRunning:
 
     def lead(self, block: int) -> int:
         """Return what threads need."""
-        return THREAD_BLOCKS * block
+        return thread_blocks(self.queue) * block
 
-    def seconds(self, _pump: Pump) -> float:
-        """Return the time of day."""
-        return time.monotonic()
+    def seconds(self, pump: Pump) -> float:
+        """Return the time of day of the last sample, by the blocks that came with the least delay."""
+        if pump not in self._began:
+            return time.monotonic()
+        return self._began[pump] + pump.stream.heard / self._rates[pump]
+
+    def _pull(self, pump: Pump) -> None:
+        pump.pull()
+        rate = self._rates[pump]
+        began = time.monotonic() - pump.stream.heard / rate
+        self._began[pump] = min(began, self._began.get(pump, began) + MOST_DRIFT * pump.stream.block / rate)
 
 
 @dataclass
@@ -99,10 +125,12 @@ class LockStep:
     Args:
         due: returns the air time, in samples, at which the next block ends that a radio of a label will fetch.
         rate: in Hz, of the air.
+        queue: kernel buffers of a transmitter.
     """
 
     due: Callable[[str], float]
     rate: float
+    queue: int = QUEUE
     pumps: list[Pump] = field(default_factory=list)
 
     def start(self, pump: Pump, rate: float) -> None:

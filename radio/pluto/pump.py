@@ -43,6 +43,7 @@ class Pump:
         """Fetch the next block of what is heard."""
         block = self.stream.pull()
         with self.changed:
+            self.stream.heard += len(block)  # with the ring: who sets indices must see both or none
             self.ring.append(block)
             self.changed.notify_all()
 

@@ -7,21 +7,17 @@ streams again, in a new session. The transmitter's mixer has power from the firs
 """
 
 import uuid
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TypeVar
 
 import numpy as np
 
 from radio.base import LateError, RadioError, Samples, check_burst
 from radio.pluto import exits, tuning
-from radio.pluto.attributes import ContactError
 from radio.pluto.link import Link
-from radio.pluto.safety import MOST_ATTENUATION_DB, Authorisation, check_band, silence
-from radio.pluto.watchdog import Watchdog
+from radio.pluto.safety import Authorisation
+from radio.pluto.transmitter import Transmitter
+from radio.pluto.upkeep import Upkeep
 from radio.settings import Change, Limits, SettingError, Settings, changed
-
-Result = TypeVar("Result")
 
 
 @dataclass(eq=False)
@@ -47,31 +43,34 @@ class PlutoRadio:
     timing_repeatability: float = 0.0
     sample_rate: float = field(init=False)
     lead_time: int = field(init=False)
-    session: str = field(init=False)
     serial: str = field(init=False)
     limits: Limits = field(init=False)
-    _settings: Settings = field(init=False)
-    _sessions: int = 0
-    _is_on: bool = False
-    _was_on: bool = False
-    _muted: bool = False
-    _closed: bool = False
-    _failed: bool = False
-    _watchdog: Watchdog | None = None
+    _upkeep: Upkeep = field(init=False)
+    _transmitter: Transmitter = field(init=False)
 
     def __post_init__(self) -> None:
-        self.epoch = self.epoch or uuid.uuid4().hex
         self.sample_rate = self.link.tuning.sample_rate
         self.lead_time = self.link.pace.lead(self.link.block) + self.link.antenna_delay
-        if self.guarded and self.allowed is not None:
-            self._watchdog = Watchdog(self.link.uri)
+        self._upkeep = Upkeep(self.link, self.link.tuning.settings, self.epoch or uuid.uuid4().hex)
+        self._transmitter = Transmitter(self._upkeep, self.allowed, self.guarded)
         try:
-            self._settings = self._open(self.link.tuning.settings)
+            self._upkeep.open()
+            self.serial, self.limits = self.link.serial, tuning.limits_of(self.link.attributes)
         except BaseException:
-            self._dismiss()
+            self.link.drop()
+            self._transmitter.dismiss()
             raise
         exits.register(self)
-        self.serial, self.limits = self.link.serial, tuning.limits_of(self.link.attributes)
+
+    @property
+    def session(self) -> str:
+        """Changes when streams are started, or a mixer is tuned again or has power again."""
+        return self._upkeep.session
+
+    @property
+    def breaks(self) -> int:
+        """How often its streams have broken: samples lost, run dry, or no answer."""
+        return self._upkeep.breaks
 
     def now(self) -> int:
         """Return the index of the next sample that nobody has heard yet.
@@ -79,8 +78,8 @@ class PlutoRadio:
         Raises:
             RadioError: the radio had failed, and cannot be opened again.
         """
-        if self._failed and not self._closed:
-            self._ready()
+        if not self._upkeep.is_closed:
+            self._upkeep.reopen()
         return self.link.end
 
     def receive(self, count: int, at: int) -> Samples:
@@ -101,12 +100,12 @@ class PlutoRadio:
         return Samples(np.concatenate([part.data for part in parts]), at, clipped=sum(part.clipped for part in parts))
 
     def _heard(self, count: int, at: int) -> Samples:
-        self._ready()
+        self._upkeep.ready()
         try:
             self.link.wait(at + count - self.link.shift())
             self.link.pump.stream.check()
         except RadioError as error:
-            raise self._given_up(error) from error
+            raise self._upkeep.given_up(error) from error
         with self.link.pump.changed:
             return self.link.pump.ring.read(count, at, self.link.uri)
 
@@ -119,14 +118,12 @@ class PlutoRadio:
             RadioError: the radio failed, or is closed.
         """
         burst = check_burst(samples)
-        self._ready()
-        lo = self._settings.carrier + self._settings.lo_offset_hz
-        check_band(self.allowed, self.link.uri, lo, self._settings.bandwidth)
+        self._upkeep.ready()
+        self._transmitter.check(self._upkeep.settings)
         self._check_time(at)
-        if self._muted:
+        if self._transmitter.is_muted:
             return
-        if not self._is_on:
-            self._switch_on()
+        self._transmitter.switch_on()
         pump = self.link.pump
         with pump.changed:
             first = at - self.link.shift() - pump.offset - self.link.antenna_delay
@@ -140,26 +137,17 @@ class PlutoRadio:
         Raises:
             RadioError: it may still be sending.
         """
-        self._muted = True
-        if self.link.is_running:
-            with self.link.pump.changed:
-                self.link.pump.timeline.clear()
-        if not self._closed and self._is_on:
-            self._is_on = False
-            self._told(lambda: silence(self.link.attributes))
+        self._transmitter.mute()
 
     def unmute(self) -> None:
         """Allow sending again, once what was withdrawn too late has left the converter unheard."""
-        self._ready()
-        if not self._muted:
-            return
-        self.link.wait(self.link.pump.promised + self.link.pump.offset + self.link.antenna_delay)
-        self._muted = False
+        self._upkeep.ready()
+        self._transmitter.unmute()
 
     @property
     def settings(self) -> Settings:
         """How the radio is set, as it says itself; the attenuation is the one while it sends."""
-        return self._settings
+        return self._upkeep.settings
 
     def configure(self, change: Change) -> Settings:
         """Set something, read it back, and return all settings; a retune begins a new session.
@@ -169,24 +157,29 @@ class PlutoRadio:
             NotAuthorisedError: the transmitter would leave its band.
             RadioError: the radio failed, or is closed.
         """
-        self._ready()
-        before, after = self._settings, changed(self._settings, change, self.limits)
+        self._upkeep.ready()
+        before, is_on = self._upkeep.settings, self._upkeep.is_on
+        after = changed(before, change, self.limits)
         if after == before:
             return before
-        if self._is_on:
-            check_band(self.allowed, self.link.uri, after.carrier + after.lo_offset_hz, after.bandwidth)
+        if is_on:
+            self._transmitter.check(after)
+
+        def put(wished: Settings) -> Settings:
+            return self._upkeep.told(lambda: tuning.apply_change(self.link.attributes, change, wished, is_on))
+
         try:
-            self._settings = self._told(lambda: self._set(change, after))
+            self._upkeep.settings = put(after)
         except SettingError:
-            self._told(lambda: self._set(change, before))
+            put(before)
             raise
         if tuning.is_retuned(change):
-            self._begin_session()
-        return self._settings
+            self._upkeep.begin_session()
+        return self._upkeep.settings
 
     def align(self, index: int) -> None:
         """Make `index` what the next sample is called; what was heard is forgotten."""
-        self._ready()
+        self._upkeep.ready()
         self.link.rebase(index)
 
     def close(self) -> None:
@@ -195,86 +188,13 @@ class PlutoRadio:
         Raises:
             RadioError: it may still be sending.
         """
-        if self._closed:
+        if self._upkeep.is_closed:
             return
-        self._closed = True
         try:
-            if not self._failed:
-                self.link.silence()
+            self._upkeep.close()
         finally:
-            self.link.drop()
             exits.forget(self)
-            self._dismiss()
-
-    def _dismiss(self) -> None:
-        if self._watchdog is not None:
-            self._watchdog.leave()
-
-    def _open(self, settings: Settings) -> Settings:
-        try:
-            self.link.open(settings)
-        except BaseException:
-            self.link.drop()
-            raise
-        self._begin_session()
-        return tuning.read_settings(self.link.attributes, settings, False)
-
-    def _ready(self) -> None:
-        """Return if the radio runs; open it again if the last call found that it had failed.
-
-        Raises:
-            RadioError: it is closed, or has failed since the last call.
-        """
-        if self._closed:
-            raise RadioError(f"radio {self.link.uri} is closed; open a new one")
-        if self._failed:
-            self._settings, self._failed = self._open(self._settings), False
-        elif (failure := self.link.pump.failure) is not None:
-            raise self._given_up(failure) from failure
-
-    def _given_up(self, error: RadioError) -> RadioError:
-        """Silence a radio that has failed, drop its context, and return the error, with what else went wrong."""
-        self._failed, self._is_on = True, False
-        try:
-            self.link.silence(not isinstance(error, ContactError))
-        except RadioError as another:
-            return type(error)(f"{error}; {another}")
-        finally:
-            self.link.drop()
-        return error
-
-    def _told(self, action: Callable[[], Result]) -> Result:
-        """Return what an action returns that needs an answer; a radio that gives none has failed."""
-        try:
-            return action()
-        except ContactError as error:
-            raise self._given_up(error) from error
-
-    def _switch_on(self) -> None:
-        """Give the mixer power at the largest attenuation, then set the attenuation that is wished."""
-        attributes = self.link.attributes
-        if self._watchdog is not None:
-            self._watchdog.check()
-
-        def switch() -> None:
-            attributes.put("tx_gain_db", -MOST_ATTENUATION_DB)
-            attributes.put("tx_lo_powerdown", 0.0)
-            attributes.put("tx_gain_db", -self._settings.tx_attenuation_db)
-
-        self._is_on = True
-        try:
-            self._told(switch)
-        except SettingError:
-            self.mute()
-            raise
-        if self._was_on:
-            self._begin_session()
-        self._was_on = True
-
-    def _begin_session(self) -> None:
-        """Note that streams were started, or a mixer was tuned again or has power again: phases are void."""
-        self._sessions += 1
-        self.session = f"{self.epoch}.{self._sessions}"
+            self._transmitter.dismiss()
 
     def _check_time(self, at: int) -> None:
         first = self.link.pump.ring.end + self.lead_time
@@ -286,20 +206,3 @@ class PlutoRadio:
             f"radio {self.link.uri}: samples for index {at} come {missing} samples too late; hand them over "
             f"{self.lead_time} samples ahead of now(), or start them at {at + missing} or later"
         )
-
-    def _set(self, change: Change, wished: Settings) -> Settings:
-        attributes, names = self.link.attributes, tuning.names_of(change)
-        if "tx_attenuation_db" in names:
-            attributes.put("tx_gain_db", -wished.tx_attenuation_db)
-            if not self._is_on:
-                attributes.put("tx_gain_db", -MOST_ATTENUATION_DB)
-        if "rx_gain_db" in names:
-            attributes.put("rx_gain_db", wished.rx_gain_db)
-        if "clock_trim_ppm" in names:
-            tuning.trim(attributes, wished.clock_trim_ppm)
-        if "quadrature_tracking" in names:
-            attributes.put("quadrature_tracking", float(bool(wished.quadrature_tracking)))
-        if "lo_offset_hz" in names:
-            for setting in ("rx_lo", "tx_lo"):
-                attributes.put(setting, round(wished.carrier + wished.lo_offset_hz), tuning.LO_TOLERANCE)
-        return tuning.read_settings(attributes, wished, self._is_on)

@@ -11,7 +11,7 @@ from radio.pluto.attributes import ADC, DDS, Attributes
 STATUS = 0x80000088
 UNDERFLOW, OVERFLOW = 1, 4
 BYTES = 4  # of a sample
-SEND_DEPTH, HEAR_DEPTH = 4, 16
+QUEUE, HEAR_DEPTH = 4, 16
 """Kernel buffers. What is queued to be sent is latency, what is heard and not fetched is none."""
 
 
@@ -22,12 +22,14 @@ class Stream:
     Args:
         attributes: of the radio.
         block: samples of a buffer.
-        heard: samples fetched since the start.
+        queue: kernel buffers of the transmitter.
+        heard: samples fetched since the start, as whoever fetches them counts.
         sent: samples handed over since the start.
     """
 
     attributes: Attributes
     block: int
+    queue: int = QUEUE
     heard: int = 0
     sent: int = 0
     _hearing: Any = None
@@ -44,7 +46,7 @@ class Stream:
 
         context = self.attributes.context
         with self.attributes.asking("a buffer"):
-            for device, depth in ((ADC, HEAR_DEPTH), (DDS, SEND_DEPTH)):
+            for device, depth in ((ADC, HEAR_DEPTH), (DDS, self.queue)):
                 found = context.find_device(device)
                 found.set_kernel_buffers_count(depth)
                 for channel in found.channels:
@@ -57,7 +59,6 @@ class Stream:
         with self.attributes.asking("samples"):
             self._hearing.refill()
             data = self._hearing.read()
-        self.heard += self.block
         return np.frombuffer(data, "<i2").reshape(-1, 2)
 
     def push(self, data: bytes) -> None:

@@ -93,6 +93,35 @@ def apply_receiver(attributes: Attributes, settings: Settings) -> None:
     attributes.put("quadrature_tracking", float(bool(settings.quadrature_tracking)))
 
 
+def apply_change(attributes: Attributes, change: Change, wished: Settings, is_sending: bool) -> Settings:
+    """Set what a change has, read it back, and return all settings.
+
+    Args:
+        attributes: of the radio.
+        change: says which settings.
+        wished: their values.
+        is_sending: whether the attenuation is to be the one wished, not the largest.
+
+    Raises:
+        SettingError: refused, or something reads back differently.
+    """
+    names = {field.name for field in fields(change) if getattr(change, field.name) is not None}
+    if "tx_attenuation_db" in names:
+        attributes.put("tx_gain_db", -wished.tx_attenuation_db)
+        if not is_sending:
+            attributes.put("tx_gain_db", -MOST_ATTENUATION_DB)
+    if "rx_gain_db" in names:
+        attributes.put("rx_gain_db", wished.rx_gain_db)
+    if "clock_trim_ppm" in names:
+        trim(attributes, wished.clock_trim_ppm)
+    if "quadrature_tracking" in names:
+        attributes.put("quadrature_tracking", float(bool(wished.quadrature_tracking)))
+    if "lo_offset_hz" in names:
+        for setting in ("rx_lo", "tx_lo"):
+            attributes.put(setting, round(wished.carrier + wished.lo_offset_hz), LO_TOLERANCE)
+    return read_settings(attributes, wished, is_sending)
+
+
 def trim(attributes: Attributes, clock_trim_ppm: float) -> None:
     """Make the oscillator faster by ppm."""
     attributes.put("xo_correction", round(crystal(attributes) / (1 + 1e-6 * clock_trim_ppm)))
@@ -122,8 +151,3 @@ def read_settings(attributes: Attributes, wished: Settings, is_sending: bool) ->
 def is_retuned(change: Change) -> bool:
     """Return whether a change begins a new session."""
     return change.lo_offset_hz is not None
-
-
-def names_of(change: Change) -> set[str]:
-    """Return the settings that a change has."""
-    return {field.name for field in fields(change) if getattr(change, field.name) is not None}

@@ -18,8 +18,9 @@ from dsp.phase_tracking import begin, update_frequency
 from dsp.sync import Beacon
 from fl.uplink.waveform.agent import Clock, Follower
 from fl.uplink.waveform.reported import hear, link_of, silence_noise
-from fl.uplink.waveform.round import UNKNOWN_OFFSET, Round, Stations
+from fl.uplink.waveform.round import UNKNOWN_OFFSET, Round
 from fl.uplink.waveform.server import Link
+from fl.uplink.waveform.stations import Stations
 from radio.base import RadioError
 
 SIGNIFICANT = 5.0  # standard deviations

@@ -15,9 +15,10 @@ from fl.uplink.codec import Codec, like, mean_power, real_like
 from fl.uplink.grant import PowerControl
 from fl.uplink.waveform.agent import Clock
 from fl.uplink.waveform.capture import Capture
-from fl.uplink.waveform.round import MOST_CLIPPED, Round, Sent, Stations
+from fl.uplink.waveform.round import MOST_CLIPPED, Round, Sent
 from fl.uplink.waveform.server import Granted, Link, Payload
 from fl.uplink.waveform.settings import check_radio
+from fl.uplink.waveform.stations import Stations
 from radio.base import RadioError
 
 
@@ -122,8 +123,10 @@ class WaveformUplink:
         }
 
     def restore(self, state: dict[str, np.ndarray]) -> None:
-        """Go on from a `state`."""
+        """Go on from a `state`; radios whose time runs on have begun to count anew, and are met again."""
         stations = self.stations
+        if stations.runs_on:
+            return
         stations.met = set(state["met"].tolist())
         stations.clocks = {int(row[0]): Clock(row[1], int(row[2]), row[3]) for row in state["clocks"].tolist()}
         stations.tracks = {
@@ -165,13 +168,15 @@ def _diagnostics(
 def _reception(on_air: Round) -> dict[str, Any]:
     """Return what the history says of the samples themselves, and a warning where the converter limited them."""
     clipped = on_air.clipped_fraction
-    if clipped <= MOST_CLIPPED:
-        return {"clipped_fraction": clipped}
-    return {
-        "clipped_fraction": clipped,
-        "warning": f"{100 * clipped:.2g} % of the server's samples are at full scale; lower its gain "
-        "(radio.loopback.gain_db) or waveform.level_dbfs",
-    }
+    about: dict[str, Any] = {"clipped_fraction": clipped}
+    if on_air.stations.runs_on:
+        about["broken_streams"] = on_air.stations.new_breaks()
+    if clipped > MOST_CLIPPED:
+        about["warning"] = (
+            f"{100 * clipped:.2g} % of the server's samples are at full scale; lower its gain "
+            "(radio.loopback.gain_db) or waveform.level_dbfs"
+        )
+    return about
 
 
 def _agent(on_air: Round, row: int, link: Link, sent: Sent, payload: Payload) -> dict[str, Any]:

@@ -12,9 +12,10 @@ from dsp.frame import SHORT_REPEATS
 from dsp.phase_tracking import begin
 from dsp.sync import Reference
 from fl.uplink.waveform.agent import Clock, Follower
-from fl.uplink.waveform.round import Round, Stations
+from fl.uplink.waveform.round import Round
 from fl.uplink.waveform.server import Link, Sounding
 from fl.uplink.waveform.settings import Modem
+from fl.uplink.waveform.stations import Stations
 from radio.air import Air
 from radio.loopback import LoopbackRadio
 

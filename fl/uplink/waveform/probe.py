@@ -7,9 +7,10 @@ import numpy as np
 from dsp.channel_estimation import strongest_delay
 from dsp.metrics import db
 from fl.uplink.grant import PowerControl
-from fl.uplink.waveform.round import MOST_CLIPPED, Round, Stations
+from fl.uplink.waveform.round import MOST_CLIPPED, Round
 from fl.uplink.waveform.server import Link
 from fl.uplink.waveform.settings import Modem
+from fl.uplink.waveform.stations import Stations
 from radio.base import RadioError
 
 

@@ -7,8 +7,7 @@ correction an agent applied, the weights). What goes wrong with one agent leaves
 with the server's reception raises a `RadioError`, the round fails, and no agent loses its update.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -21,37 +20,15 @@ from fl.streams import Purpose, stream
 from fl.uplink.grant import PowerControl
 from fl.uplink.waveform import agent as agent_side
 from fl.uplink.waveform import server as server_side
-from fl.uplink.waveform.agent import Clock, Correction, Follower
+from fl.uplink.waveform.agent import Correction, Follower
 from fl.uplink.waveform.reported import Report
 from fl.uplink.waveform.server import Granted, Link, Payload
-from fl.uplink.waveform.settings import Modem
-from radio.base import OverrunError, Radio, RadioError, Samples
+from fl.uplink.waveform.stations import Stations
+from radio.base import OverrunError, RadioError, Samples
 
-FIRST_BEACON = 0.2  # of a period, before the first round's beacon
 PEAK = 0.999
 MOST_CLIPPED = 1e-3
 UNKNOWN_OFFSET = 1.5  # an agent's own figure for its CFO is for a flat channel: be wider
-
-
-@dataclass
-class Stations:
-    """The radios of a run, and what server and agents remember from round to round.
-
-    Args:
-        modem: the waveform.
-        server: the server's radio.
-        radio_of: the radio of an agent.
-        clocks: of the agents beside the server's.
-        tracks: the server's, of each agent's carrier offset before correction.
-        met: agents that have been called before, heard or not.
-    """
-
-    modem: Modem
-    server: Radio
-    radio_of: Callable[[int], Radio]
-    clocks: dict[int, Clock] = field(default_factory=dict)
-    tracks: dict[int, Track] = field(default_factory=dict)
-    met: set[int] = field(default_factory=set)
 
 
 @dataclass(frozen=True)
@@ -87,7 +64,7 @@ class Round:
         self.stations, self.modem, self.agents, self.index = stations, stations.modem, agents, index
         self.frame = self._frame(n_symbols)
         self.modem.check_period(self.frame)
-        self.start = round(self.modem.period * (index + FIRST_BEACON))
+        self.start = stations.due(index)
         rng = stream(seed, Purpose.PILOTS, index)
         self.places: PayloadMap = map_payload(self.modem.numerology, n_symbols, len(agents), self.modem.pilots, rng)
         self.excluded: dict[int, str] = {}
@@ -112,6 +89,7 @@ class Round:
         Raises:
             RadioError: the server cannot send, or nobody heard the beacon.
         """
+        self.start = self.stations.begin(self.index, self.agents)
         self.stations.met.update(self.agents)
         amplitude, numerology = self.modem.level, self.modem.numerology
         server = self.stations.server
@@ -149,10 +127,10 @@ class Round:
             samples, first = agent_side.on_air(self.modem, follower, wave, self.start + self.frame.slot(cycle, row))
             radio.transmit(self._turn_sounding(agent, samples, first), first)
         self.followers[agent] = follower
-        self.stations.clocks[agent] = follower.clock
+        self.stations.learn_clock(agent, follower.clock)
 
     def _follow(self, agent: int) -> Follower:
-        return agent_side.follow(self.stations.radio_of(agent), self.modem, self.start, self.stations.clocks.get(agent))
+        return agent_side.follow(self.stations.radio_of(agent), self.modem, self.start, self.stations.clock(agent))
 
     def _turn_sounding(self, _agent: int, samples: np.ndarray, _first: int) -> np.ndarray:
         return samples

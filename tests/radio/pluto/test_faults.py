@@ -167,6 +167,23 @@ def test_what_is_older_than_a_second_is_no_longer_kept():
     bench.close()
 
 
+def test_counts_hold_when_the_clock_is_set_between_fetching_a_block_and_keeping_it(bench):
+    """As two threads may do it."""
+    sender, hearer = bench.radio(0), bench.radio(1)
+    pump = sender.link.pump
+    pull = pump.stream.pull
+
+    def pull_and_set():
+        block = pull()
+        sender.align(0)
+        return block
+
+    pump.stream.pull = pull_and_set
+    pump.pull()
+    pump.stream.pull = pull
+    arrives(bench, sender, hearer)
+
+
 def test_a_retune_begins_a_session_and_other_settings_do_not(bench):
     radio = bench.radio(0)
     before = radio.session

@@ -15,8 +15,9 @@ from fl.server import ServerState
 from fl.setup import Parts, assemble
 from fl.uplink.base import Delivery, Offer
 from fl.uplink.waveform.link import WaveformUplink
-from fl.uplink.waveform.round import Round, Sent, Stations
+from fl.uplink.waveform.round import Round, Sent
 from fl.uplink.waveform.server import Granted, Link
+from fl.uplink.waveform.stations import Stations
 from radio.loopback import LoopbackRadio
 from tools.bench.waveform.claims import Row
 from tools.bench.waveform.rounds import AGENTS

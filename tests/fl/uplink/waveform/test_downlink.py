@@ -29,8 +29,8 @@ from fl.uplink.waveform.link import WaveformUplink
 from fl.uplink.waveform.recording import load, save
 from fl.uplink.waveform.replay import decode
 from fl.uplink.waveform.reported import Report, link_of, silence_noise
-from fl.uplink.waveform.round import Stations
 from fl.uplink.waveform.server import payload_grid
+from fl.uplink.waveform.stations import Stations
 from radio.base import OverrunError
 from radio.sigmf import RecordingError
 

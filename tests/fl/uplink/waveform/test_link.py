@@ -15,7 +15,7 @@ from fl.uplink.codec import Codec
 from fl.uplink.grant import PowerControl
 from fl.uplink.waveform.link import WaveformUplink
 from fl.uplink.waveform.oracle import Oracle, genie
-from fl.uplink.waveform.round import Stations
+from fl.uplink.waveform.stations import Stations
 from radio.base import OverrunError, RadioError
 
 LENGTH, KEPT, SYMBOLS = 2000, 60, 800

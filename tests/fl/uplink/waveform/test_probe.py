@@ -7,7 +7,7 @@ from fl.radio_config import Loopback
 from fl.radios import loopback, modem
 from fl.setup import power_control
 from fl.uplink.waveform.probe import outside_prefix, probe, strongest_delay
-from fl.uplink.waveform.round import Stations
+from fl.uplink.waveform.stations import Stations
 
 AGENTS = 0, 1, 2
 CLEAR = Loopback(fading=False, profile="flat")

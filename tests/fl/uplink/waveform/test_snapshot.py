@@ -17,8 +17,8 @@ from fl.uplink.codec import Codec
 from fl.uplink.grant import PowerControl
 from fl.uplink.ideal import IdealUplink
 from fl.uplink.waveform.link import WaveformUplink
-from fl.uplink.waveform.round import Stations
 from fl.uplink.waveform.snapshot import snapshot, watch
+from fl.uplink.waveform.stations import Stations
 
 LENGTH, KEPT, SYMBOLS, AGENTS = 1000, 40, 400, 3
 

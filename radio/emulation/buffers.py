@@ -1,0 +1,99 @@
+"""The receive and the transmit buffer of a unit: opened, filled, closed, and when what is in them starts."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from radio.emulation.front_end import FrontEnd
+from radio.emulation.layout import ADC, BUFFERED, DDS
+from radio.emulation.medium import wake
+from radio.emulation.receiving import Reception
+from radio.emulation.sending import AHEAD, PIPELINE, Delivery, Source
+from radio.emulation.transceiver import Effect
+
+KERNEL_BUFFERS = 4
+START_SPREAD = 1e-3  # seconds within which a transmission starts, at random
+
+
+@dataclass
+class Buffers:
+    """The two buffers of a unit, each for one client at a time.
+
+    Args:
+        front: through which they reach the air.
+        starts: draws when a transmission starts.
+        start_spread: seconds within which it does.
+        overflowed: called when a received block is lost.
+        depths: kernel buffers that each device will have.
+    """
+
+    front: FrontEnd
+    starts: np.random.Generator
+    start_spread: float
+    overflowed: Callable[[], None]
+    depths: dict[str, int] = field(default_factory=lambda: dict.fromkeys(BUFFERED, KERNEL_BUFFERS))
+
+    def is_open(self, device: str) -> bool:
+        """Return whether somebody has the buffer of a device."""
+        return (self.front.reception if device == ADC else self.front.sending.delivery) is not None
+
+    def open_reception(self, size: int) -> Reception:
+        """Start to receive in blocks of `size` samples."""
+        front = self.front
+        front.catch_up()
+        start = front.now
+        front.reception = Reception(
+            front.number, size, self.depths[ADC], start, self._looped, self._heard, self.overflowed
+        )
+        front.medium.receptions.append(front.reception)
+        front.settle()
+        return front.reception
+
+    def open_delivery(self, size: int, cyclic: bool) -> Delivery:
+        """Hand the converter to a transmit buffer; nothing is sent until its first block."""
+        front = self.front
+        front.catch_up()
+        delivery = Delivery(size, self.depths[DDS], cyclic, front.now)
+        front.sending.delivery, front.sending.source = delivery, Source.BUFFER
+        front.apply(Effect.SENT)
+        return delivery
+
+    def deliver(self, delivery: Delivery, data: bytes) -> None:
+        """Queue a block that is to be sent."""
+        front = self.front
+        front.catch_up()
+        now = front.now
+        if delivery.dry or not delivery.blocks:
+            jitter = front.about.timing_jitter * self.starts.standard_normal()
+            front.sending.offset = max(PIPELINE + front.about.timing_offset + jitter, AHEAD)
+            now += int(self.starts.uniform(0, self.start_spread) * front.chip.rate)
+        if delivery.put(data, now):
+            front.medium.cut(front.sending)
+        front.settle()
+
+    def close_reception(self) -> None:
+        """Stop receiving."""
+        front = self.front
+        reception, front.reception = front.reception, None
+        if reception is not None:
+            front.medium.receptions.remove(reception)
+            wake(reception.waiting)
+            front.settle()
+
+    def close_delivery(self) -> None:
+        """Destroy the transmit buffer: what is queued is gone, and the tones have the converter, as on a real one."""
+        front = self.front
+        if front.sending.delivery is not None:
+            front.catch_up()
+            wake(front.sending.delivery.waiting)
+            front.sending.delivery, front.sending.source = None, Source.TONES
+            front.apply(Effect.SENT)
+            front.settle()
+
+    def _looped(self, low: int, high: int) -> np.ndarray | None:
+        return self.front.sending.wave(low, high) if self.front.chip.loopback == 1 else None
+
+    def _heard(self, power: float) -> None:
+        if self.front.chip.settle_gain(10 * np.log10(max(power, 1e-12))):
+            self.front.apply(Effect.HEARD)
