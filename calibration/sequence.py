@@ -10,7 +10,7 @@ reciprocity  last: the ratio of two chains, corrections included
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from calibration import channel, clock, iq, latency, levels, reciprocity
@@ -33,14 +33,14 @@ class Options:
     """What a user may decide.
 
     Args:
-        reference_dbm: power at the server's antenna of an agent's tone without attenuation; None: not known.
+        reference_dbm: power at the server's antenna of the chirp of some agents without attenuation, by agent.
         target_db: |H|² that all agents are to have; None: the largest that all can reach.
         cutoff_db: agents weaker than the median by more than this are dropped.
         tracking: quadrature tracking of the radios; None: leave it.
         seconds: of the clock's comparison.
     """
 
-    reference_dbm: float | None = None
+    reference_dbm: Mapping[int, float] = field(default_factory=dict)
     target_db: float | None = None
     cutoff_db: float = 10.0
     tracking: bool | None = None
@@ -100,7 +100,7 @@ def _levels(bench: Bench, options: Options) -> Iterator[Step]:
     """All sweeps first: what one radio is set to depends on all others."""
     found: dict[int, Measurement] = {}
     for agent, station in bench.agents.items():
-        step = _tried(bench, "levels", station, partial(_sweep, bench, options, station))
+        step = _tried(bench, "levels", station, partial(_sweep, bench, options, agent))
         if step.measurement is None:
             yield step
         else:
@@ -120,8 +120,9 @@ def _levels(bench: Bench, options: Options) -> Iterator[Step]:
         yield _outcome("levels", station, bench.server, partial(_set, station, measurement))
 
 
-def _sweep(bench: Bench, options: Options, station: Station) -> Measurement:
-    return levels.measure(station.radio, bench.server.radio, bench.signals, options.reference_dbm)
+def _sweep(bench: Bench, options: Options, agent: int) -> Measurement:
+    radio, reference_dbm = bench.agents[agent].radio, options.reference_dbm.get(agent)
+    return levels.measure(radio, bench.server.radio, bench.signals, reference_dbm)
 
 
 def _set(station: Station, measurement: Measurement) -> Measurement:

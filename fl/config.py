@@ -278,7 +278,8 @@ def _value(text: str) -> Any:
 
 
 def _path(location: Sequence[int | str]) -> str:
-    return ".".join(str(part) for part in location)
+    """Return the key that a problem is about; an entry of a list belongs to the key of the list."""
+    return ".".join(part for part in location if isinstance(part, str))
 
 
 def _describe(item: Mapping[str, Any]) -> str:

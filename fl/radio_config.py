@@ -69,7 +69,8 @@ class Loopback(Section):
     tx_attenuation_db: float = Field(0.0, ge=0, le=89.75, description="ahead of every amplifier, until calibrated")
     level_error_db: NotNegative = Field(0.0, description="gains of transmitters and receivers are off by up to this")
     latency: NotNegative = Field(
-        0.0, description="samples by which a burst leaves late, drawn from 0 to this; unstated"
+        0.0,
+        description="samples by which bursts of a unit leave late, drawn from 0 to this for the server, too; unstated",
     )
     mixer_phases: bool = Field(False, description="random phases of all mixers, drawn anew at every restart")
     leakage_db: Decibel | None = Field(None, description="at which a radio hears itself; default: it does not")

@@ -66,7 +66,7 @@ def parsed(config: Path | None, uris: tuple[str, ...], overrides: tuple[str, ...
     from fl import config as configuration
     from tools.calibrate import uris as called
 
-    settings = (*called.settings_of(uris, config is not None), *overrides)
+    settings = (*called.settings_of(uris, config is not None), *overrides, *called.MEASURED)
     text = "" if config is None else _read(config)
     unneeded = called.unneeded(uris, config is not None)
     try:

@@ -13,8 +13,11 @@ from fl.radio_config import Loopback
 from radio.emulation.synthesis import LO_RANGE
 
 SHORT = {"agents": "agents.count", "seed": "seed", "snr_db": "uplink.snr_db"}
-STILL = "radio.loopback.redraw=false"  # new channels are for rounds; a calibration lies within one of them
-COMMON = "uplink.kind=waveform", "waveform.channel_from=uplink", STILL
+MEASURED = (  # whatever a run of the same experiment does
+    "uplink.kind=waveform",
+    "waveform.channel_from=uplink",
+    "radio.loopback.redraw=false",  # new channels are for rounds; a calibration lies within one of them
+)
 WITHOUT_DATA = "task.partition=class_overlap"  # any number of agents
 CONTEXTS = "ip", "usb", "serial", "local"
 VIRTUAL_CARRIER, VIRTUAL_AGENTS = 2.4e9, 3
@@ -48,10 +51,10 @@ def settings_of(uris: tuple[str, ...], has_config: bool) -> list[str]:
     if not uris and not has_config:
         raise ConfigError(["no radio: name an experiment, or --radio URI, for example --radio loopback"])
     if not uris:
-        return [*COMMON]
+        return []
     kind, _, options = uris[0].partition(":")
     if kind in CONTEXTS:
-        return [*COMMON, *_real(uris, has_config)]
+        return _real(uris, has_config)
     if kind not in ("loopback", "pluto"):
         raise ConfigError(
             [f"--radio {uris[0]}: no such kind of radio; write ip:192.168.2.1, usb:1.2.5, pluto or loopback"]
@@ -61,8 +64,8 @@ def settings_of(uris: tuple[str, ...], has_config: bool) -> list[str]:
     chosen = _options(uris[0], options)
     if kind == "loopback":
         keys = [f"{SHORT.get(key, f'radio.loopback.{key}')}={value}" for key, value in chosen.items()]
-        return [*COMMON, "radio.kind=loopback", *([] if has_config else [WITHOUT_DATA]), *keys]
-    return [*COMMON, *_virtual(chosen, has_config)]
+        return ["radio.kind=loopback", *([] if has_config else [WITHOUT_DATA]), *keys]
+    return _virtual(chosen, has_config)
 
 
 def unneeded(uris: tuple[str, ...], has_config: bool) -> set[str]:
