@@ -44,8 +44,11 @@ def pluto(config: RadioConfig, agents: int, about: Modem, noise_var: float, redr
             radios = _opened(
                 config, config.pluto.uris[: 1 + agents], about, FreeRunning(config.pluto.queue), "", ending
             )
-            for radio in radios:
-                _begin(config.pluto, radio)
+            if config.pluto.trigger == "external":
+                _catch(radios)
+            else:
+                for radio in radios:
+                    radio.align(0)
     except BaseException:
         ending.close()
         raise
@@ -73,7 +76,11 @@ def _in_lock_step(config: RadioConfig, scene: Scene, about: Modem, ending: ExitS
     radios = _opened(config, host.uris, about, pace, f"start {config.loopback.restarts}", ending)
     if has_pulse:
         host.call(host.server.bench.pulse)
-        return _counted_from_the_pulse(radios, about)
+        _catch(radios)
+        passed = _periods([radio.now() for radio in radios], about)
+        for radio in radios:
+            radio.align(radio.now() - passed)
+        return radios
     counts = [count_of(host, uri) for uri in host.uris]
     passed = _periods(counts, about)
     for radio, count in zip(radios, counts, strict=True):
@@ -81,20 +88,12 @@ def _in_lock_step(config: RadioConfig, scene: Scene, about: Modem, ending: ExitS
     return radios
 
 
-def _begin(config: Pluto, radio: PlutoRadio) -> None:
-    """Call the next sample of a radio 0; but count from the pulse, if there was one for all."""
-    if config.trigger == "external":
-        radio.now()
-    else:
-        radio.align(0)
-
-
-def _counted_from_the_pulse(radios: list[PlutoRadio], about: Modem) -> list[PlutoRadio]:
-    """Return radios that count from one pulse, less the whole periods since."""
-    passed = _periods([radio.now() for radio in radios], about)
+def _catch(radios: list[PlutoRadio]) -> None:
+    """Let all radios start at one pulse; they count from it."""
     for radio in radios:
-        radio.align(radio.now() - passed)
-    return radios
+        radio.catch()
+    for radio in radios:
+        radio.now()
 
 
 def _in_real_time(config: RadioConfig, scene: Scene, about: Modem, ending: ExitStack) -> list[PlutoRadio]:

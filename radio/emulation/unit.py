@@ -56,7 +56,14 @@ class VirtualPluto:
         self.front = FrontEnd(self.number, self.about, self.medium_at, mixers)
         self.buffers = Buffers(self.front, starts, self.start_spread, self.faults.overflow)
         if self.has_tdd:
-            self.tdd = Tdd(lambda: self.chip.rate, self.front.catch_up, self.buffers.release, self.front.settle)
+            self.tdd = Tdd(
+                lambda: self.chip.rate,
+                lambda: self.front.now,
+                self.front.catch_up,
+                self.buffers.release,
+                self.front.settle,
+            )
+            self.buffers.wait = self.tdd.wait
         self.faults.raise_flag = self._raise_flag
         self._attributes = self._all_attributes()
 

@@ -47,6 +47,11 @@ class Counted:
         return self._pump
 
     @property
+    def are_open(self) -> bool:
+        """Whether there are streams."""
+        return self._pump is not None
+
+    @property
     def is_running(self) -> bool:
         """Whether there are streams, and none has failed."""
         return self._pump is not None and self._pump.failure is None

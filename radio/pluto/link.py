@@ -3,7 +3,6 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from radio.base import RadioError
 from radio.pluto import tuning
 from radio.pluto.attributes import Attributes, ContactError
 from radio.pluto.contact import connect
@@ -11,7 +10,7 @@ from radio.pluto.counted import Counted, opened
 from radio.pluto.pace import Pace
 from radio.pluto.pump import Pump
 from radio.pluto.safety import silence, unsure
-from radio.pluto.start import Trigger, start
+from radio.pluto.start import Trigger, catch, start
 from radio.pluto.tuning import Tuning
 from radio.settings import Settings
 
@@ -71,7 +70,7 @@ class Link:
     def open(self, settings: Settings) -> None:
         """Connect, silence, set everything, start the streams and learn their offset.
 
-        With an external trigger, streams are only made ready here: `begin` waits for the pulse.
+        With an external trigger, no streams are started here: `catch` waits for the pulse.
 
         Raises:
             RadioError: something of this failed.
@@ -86,23 +85,26 @@ class Link:
         if not self._waits:
             self.streams.go_on()
 
+    def catch(self) -> None:
+        """Open the streams at the pulse from outside, if they wait for one; they start somewhat later.
+
+        Raises:
+            RadioError: the pulse does not come.
+        """
+        if self._waits and not self.streams.are_open:
+            catch(self, self.timeout)
+
     def begin(self) -> None:
         """Return once streams run that wait for a pulse from outside; others do already.
 
         Raises:
             RadioError: the pulse does not come, or what follows fails.
         """
-        if not self._waits:
-            return
-        try:
+        if self._waits:
+            self.catch()
             self.settle()
-        except ContactError as error:
-            raise RadioError(
-                f"radio {self.uri}: radio.pluto.trigger = external needs a pulse within {self.timeout:g} s of opening, "
-                f"none came ({error}); check the source of the pulse and the pin, or set radio.pluto.trigger = auto"
-            ) from error
-        self._waits = False
-        self.streams.go_on()
+            self._waits = False
+            self.streams.go_on()
 
     def run(self, primed: int) -> None:
         """Open the streams and keep them running, so many blocks being handed over first.

@@ -73,6 +73,14 @@ class PlutoRadio:
         """How often its streams have broken: samples lost, run dry, or no answer."""
         return self._upkeep.breaks
 
+    def catch(self) -> None:
+        """Wait for the pulse of `radio.pluto.trigger = external`; to be called for all radios ahead of any other call.
+
+        Raises:
+            RadioError: it does not come.
+        """
+        self._upkeep.catch()
+
     def now(self) -> int:
         """Return the index of the next sample that nobody has heard yet.
 

@@ -67,10 +67,21 @@ class Upkeep:
         """
         if self.is_closed:
             raise RadioError(f"radio {self.link.uri} is closed; open a new one")
-        if not self._reopened() and (failure := self.link.pump.failure) is not None:
+        if not self._reopened() and self.link.streams.are_open and (failure := self.link.pump.failure) is not None:
             raise self.given_up(failure) from failure
+        self._unless_it_fails(self.link.begin)
+
+    def catch(self) -> None:
+        """Open streams that wait for a pulse from outside at that pulse.
+
+        Raises:
+            RadioError: it does not come.
+        """
+        self._unless_it_fails(self.link.catch)
+
+    def _unless_it_fails(self, action: Callable[[], None]) -> None:
         try:
-            self.link.begin()
+            action()
         except RadioError as error:
             raise self.given_up(error) from error
 
