@@ -221,7 +221,7 @@ def test_what_a_restart_voids_is_refused_if_it_is_not_to_be_measured_again(bench
         "run", config, "--set", f"calibration.table={bench[0]}", "--set", "radio.loopback.restarts=1", "--set",
         "calibration.renew=false", "--out", tmp_path / "r", "--cache", cache,
     )  # fmt: skip
-    for word in ("latency", "restart", "airmeta calibrate latency"):
+    for word in ("latency", "restart", "airmeta calibrate all CONFIG --resume"):
         assert word in message
 
 
@@ -421,7 +421,7 @@ def test_what_cannot_be_opened_is_said_with_the_remedy(arguments, words, tmp_pat
     message = refused("calibrate", "clock", *arguments, "--table", tmp_path / "t.json")
     assert words in message
     assert ("the configuration has" in message) == (
-        words in ("radio.loopback.offset_ppm", "cannot be read", "--radio loopback")
+        words in ("radio.loopback.offset_ppm", "radio.pluto.block", "cannot be read", "--radio loopback")
     )
 
 
