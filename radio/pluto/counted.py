@@ -5,6 +5,7 @@ Streams that are started again go on counting where they would be had the clock 
 
 from dataclasses import dataclass
 
+from radio.base import LateError, OverrunError, RadioError
 from radio.pluto.attributes import Attributes, ContactError
 from radio.pluto.offset import learn
 from radio.pluto.pace import Pace
@@ -13,6 +14,7 @@ from radio.pluto.ring import Ring
 from radio.pluto.stream import Stream
 
 FLUSHED = 2  # blocks after a switch
+TRIES = 3
 
 
 @dataclass
@@ -75,14 +77,20 @@ class Counted:
         self.pace.start(self._pump, self.rate)
 
     def settle(self) -> None:
-        """Wait until the streams run, and learn their offset.
+        """Wait until the streams run, and learn their offset, once more if samples are lost meanwhile.
 
         Raises:
             RadioError: they do not, or their marker does not come back.
         """
         self.wait(self.block)
-        self.pump.stream.clear()
-        self._learn(self.pump)
+        for tries in range(TRIES):
+            self.pump.stream.clear()
+            try:
+                self._learn(self.pump)
+                return
+            except (LateError, OverrunError):
+                if tries + 1 == TRIES:
+                    raise
 
     def wait(self, heard: int) -> None:
         """Return when the stream has heard so many samples.
@@ -120,8 +128,13 @@ class Counted:
         attributes.put("loopback", 1)
         try:
             pump.offset = learn(pump, self.wait, self._origin)
+        except RadioError:
+            if pump.failure is None:
+                pump.stream.check()  # samples that were lost are a better reason than a loopback that is none
+            raise
         finally:
             attributes.put("loopback", 0)
+        pump.stream.check()
         self.wait(pump.stream.heard + FLUSHED * self.block)
         with pump.changed:
             pump.ring.restart(pump.ring.end)
