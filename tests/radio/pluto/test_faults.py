@@ -1,6 +1,7 @@
 """Drills: what a Pluto can do to its client, and what the client says and does then."""
 
 import time
+from contextlib import closing
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from radio.pluto.attributes import ContactError
 from radio.pluto.radio import PlutoRadio
 from radio.settings import Change, SettingError
 from tests.radio.pluto.virtual import CABLE, Virtual
+from tests.real_time import real_time
 
 N = 512
 
@@ -220,18 +222,18 @@ def test_what_was_withdrawn_is_not_sent_by_the_burst_after_it(bench):
     assert sender.session != before
 
 
+@real_time
 def test_in_real_time_bursts_leave_at_their_index_and_the_past_can_be_heard():
-    bench = Virtual(2, rate=1e6, clock=RealTime(), block=65_536)
-    sender, hearer = bench.radio(0), bench.radio(1)
-    for radio in (sender, hearer):
-        radio.align(0)
-    at = sender.now() + sender.lead_time + 20_000
-    sender.transmit(burst(), at)
-    own = hearer.now() + (at - sender.now())
-    heard = hearer.receive(200_000, own - 100_000).data
-    first = own - 100_000 + place_of(burst(), heard)
-    again = sender.now() + sender.lead_time + 50_000
-    sender.transmit(burst(1), again)
-    heard = hearer.receive(2 * N, first + again - at - N).data
-    assert place_of(burst(1), heard) == N
-    bench.close()
+    with closing(Virtual(2, rate=1e6, clock=RealTime(), block=65_536)) as bench:
+        sender, hearer = bench.radio(0), bench.radio(1)
+        for radio in (sender, hearer):
+            radio.align(0)
+        at = sender.now() + sender.lead_time + 20_000
+        sender.transmit(burst(), at)
+        own = hearer.now() + (at - sender.now())
+        heard = hearer.receive(200_000, own - 100_000).data
+        first = own - 100_000 + place_of(burst(), heard)
+        again = sender.now() + sender.lead_time + 50_000
+        sender.transmit(burst(1), again)
+        heard = hearer.receive(2 * N, first + again - at - N).data
+        assert place_of(burst(1), heard) == N

@@ -17,6 +17,7 @@ from radio.pluto.watchdog import mute
 from radio.safety import Authorisation, NotAuthorisedError
 from radio.settings import Change
 from tests.radio.pluto.virtual import CARRIER, Virtual
+from tests.real_time import real_time
 from tools.radio.group import command
 
 MUTED_WITHIN = 2.0  # seconds
@@ -147,6 +148,7 @@ def test_a_radio_whose_attenuation_does_not_read_back_says_to_take_its_power_awa
 
 
 @pytest.mark.parametrize("how", ["end", "exception", "terminate", "interrupt", "kill"])
+@real_time
 def test_a_radio_is_silent_within_two_seconds_of_any_end_of_its_process(how):
     bench = Virtual(1, rate=1e6, clock=RealTime(), block=65_536)
     root = Path(__file__).parents[3]

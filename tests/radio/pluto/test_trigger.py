@@ -10,6 +10,7 @@ from radio.base import RadioError
 from radio.emulation.clock import RealTime
 from tests.radio.pluto.test_faults import arrives, burst, place_of
 from tests.radio.pluto.virtual import Virtual
+from tests.real_time import real_time
 
 
 @pytest.fixture
@@ -40,6 +41,7 @@ def test_bursts_leave_at_their_index_on_streams_that_a_pulse_started():
 
 
 @pytest.mark.parametrize("clock", [None, RealTime()], ids=["lock-step", "real-time"])
+@real_time
 def test_radios_count_from_one_external_pulse(clock):
     """The sender's index is the hearer's, without a beacon to compare them by: to the delay of the air, which is 0."""
     bench = Virtual(2, [Unit(), Unit(start=5000)], rate=1e6, clock=clock, block=16_384, has_tdd=True)

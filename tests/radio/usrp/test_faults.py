@@ -14,6 +14,7 @@ from radio.usrp.pace import FreeRunning
 from tests.radio.usrp.bench import Board
 from tests.radio.usrp.values import TXMetadataEventCode
 from tests.radio.usrp.virtual import CARRIER, Virtual
+from tests.real_time import real_time
 
 N = 512
 
@@ -290,6 +291,7 @@ def test_what_is_older_than_a_second_is_no_longer_kept():
     host.close()
 
 
+@real_time
 def test_threads_keep_streams_running_and_bursts_leave_at_their_index():
     host = Virtual(2, rate=1e6, block=4096, is_real_time=True)
     sender, hearer = host.open(manner=host.manner(pace=FreeRunning(), pause=time.sleep, lead=0.05))
