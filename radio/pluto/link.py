@@ -10,7 +10,7 @@ from radio.pluto.contact import connect
 from radio.pluto.counted import Counted, opened
 from radio.pluto.pace import Pace
 from radio.pluto.pump import Pump
-from radio.pluto.safety import silence, unsure
+from radio.pluto.safety import Emission, silence, unsure
 from radio.pluto.start import Trigger, start
 from radio.pluto.tuning import Tuning
 from radio.settings import Settings
@@ -30,6 +30,7 @@ class Link:
         trigger: what starts the streams: a pulse of the radio's own if it can, one from outside, or whatever comes.
         serial: of the hardware.
         streams: what is sent and heard, counted.
+        emission: what is known of its transmitter; SILENT only after that was read back.
     """
 
     uri: str
@@ -42,6 +43,7 @@ class Link:
     serial: str = ""
     streams: Counted = field(init=False)
     sdr: Any = None
+    emission: Emission = Emission.SILENT
     _attributes: Attributes | None = None
     _waits: bool = False
 
@@ -79,7 +81,8 @@ class Link:
         self.sdr, self._attributes = connect(self.uri, self.timeout)
         self.serial = self.sdr.ctx.attrs.get("hw_serial", "") or self.uri
         self._claim()
-        silence(self.attributes)
+        self.emission = Emission.UNSURE  # somebody may have left it on
+        self.hush()
         tuning.apply_rate(self.sdr, self.attributes, self.tuning)
         tuning.apply_receiver(self.attributes, settings)
         self._waits = not start(self, self.trigger)
@@ -134,6 +137,23 @@ class Link:
         self._waits = False
         self.streams.stop()
 
+    def hush(self) -> None:
+        """Silence the radio over the connection that there is, and read back that it is.
+
+        Raises:
+            RadioError: it may still be sending.
+        """
+        if self.emission is Emission.SENDING:
+            self.emission = Emission.UNSURE
+        try:
+            silence(self.attributes)
+        except ContactError:
+            raise  # what it was before, it is still
+        except RadioError:
+            self.emission = Emission.UNSURE
+            raise
+        self.emission = Emission.SILENT
+
     def silence(self, answers: bool = True) -> None:
         """Silence the radio, before and after its buffers go: the converter is then handed back to the tones.
 
@@ -143,16 +163,23 @@ class Link:
         Raises:
             RadioError: it may still be sending.
         """
+        try:
+            self._silence(answers)
+        except ContactError:
+            if self.emission is not Emission.SILENT:
+                raise
+
+    def _silence(self, answers: bool) -> None:
         if answers:
             try:
-                silence(self.attributes)
+                self.hush()
                 self.stop()
             except ContactError:
                 answers = False
         if not answers:
             self.drop()
             self.sdr, self._attributes = self._again()
-        silence(self.attributes)
+        self.hush()
 
     def _again(self) -> tuple[Any, Attributes]:
         try:

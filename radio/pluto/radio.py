@@ -119,12 +119,16 @@ class PlutoRadio:
             RadioError: the radio failed, or is closed.
         """
         burst = check_burst(samples)
-        self._upkeep.ready()
-        self._transmitter.check(self._upkeep.settings)
-        self._check_time(at)
-        if self._transmitter.is_muted:
-            return
-        self._transmitter.switch_on()
+        with self._upkeep.guard:  # nobody mutes between the question whether it is muted and the burst in the queue
+            self._upkeep.ready()
+            self._transmitter.check(self._upkeep.settings)
+            self._check_time(at)
+            if self._transmitter.is_muted:
+                return
+            self._transmitter.switch_on()
+            self._put(burst, at)
+
+    def _put(self, burst: np.ndarray, at: int) -> None:
         pump = self.link.pump
         with pump.changed:
             first = at - self.link.streams.shift() - pump.offset - self.link.antenna_delay
@@ -184,18 +188,19 @@ class PlutoRadio:
         self.link.streams.rebase(index)
 
     def close(self) -> None:
-        """Silence the radio, read back that it is, and give it back.
+        """Silence the radio, read back that it is, and give it back; may be called again until that is done.
 
         Raises:
             RadioError: it may still be sending.
         """
-        if self._upkeep.is_closed:
-            return
-        try:
-            self._upkeep.close()
-        finally:
-            exits.forget(self)
-            self._transmitter.dismiss()
+        with self._upkeep.guard:
+            if self._upkeep.is_closed and self._upkeep.is_silent:
+                return
+            try:
+                self._upkeep.close()
+            finally:
+                self._transmitter.dismiss()
+        exits.forget(self)
 
     def _check_time(self, at: int) -> None:
         first = self.link.pump.ring.end + self.lead_time

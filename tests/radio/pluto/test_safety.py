@@ -58,8 +58,7 @@ def chip(bench):
 
 
 def is_silenced(bench):
-    unit = bench.host.units[0]
-    return unit.chip.tx_lo_down and unit.chip.attenuation_mdb == 89_750 and not unit.tones.scales.any()
+    return bench.is_silenced(0)
 
 
 def sound(bench, radio, count=20_000):
