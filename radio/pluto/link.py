@@ -70,10 +70,14 @@ class Link:
         """
         return self.streams.pump
 
-    def open(self, settings: Settings) -> None:
+    def open(self, settings: Settings, may_send: bool) -> None:
         """Connect, silence, set everything, start the streams and learn their offset.
 
         With an external trigger, streams are only made ready here: `begin` waits for the pulse.
+
+        Args:
+            settings: to be set.
+            may_send: whether the transmitter's mixer may be tuned.
 
         Raises:
             RadioError: something of this failed.
@@ -84,7 +88,7 @@ class Link:
         self.emission = Emission.UNSURE  # somebody may have left it on
         self.hush()
         tuning.apply_rate(self.sdr, self.attributes, self.tuning)
-        tuning.apply_receiver(self.attributes, settings)
+        tuning.apply_settings(self.attributes, settings, may_send)
         self._waits = not start(self, self.trigger)
         if not self._waits:
             self.streams.go_on()

@@ -44,7 +44,8 @@ class Transmitter:
             NotAuthorisedError: nobody said that they may.
         """
         lo = settings.carrier + settings.lo_offset_hz
-        check_band(self.allowed, self.upkeep.link.uri, lo, settings.bandwidth)
+        link = self.upkeep.link
+        check_band(self.allowed, link.uri, lo, link.tuning.width(settings.bandwidth))
 
     def switch_on(self) -> None:
         """Give the mixer power at the largest attenuation, then set the attenuation that is wished; once.

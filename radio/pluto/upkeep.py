@@ -26,6 +26,7 @@ class Upkeep:
         link: to the hardware.
         settings: that it is opened with; then those that it says itself.
         epoch: with which names of sessions begin.
+        may_send: whether the transmitter's mixer may be tuned.
         is_closed: for good.
         breaks: how often its streams have broken.
         guard: held by whoever opens, closes, sends, mutes or sets, so that none comes in between.
@@ -34,6 +35,7 @@ class Upkeep:
     link: Link
     settings: Settings
     epoch: str
+    may_send: bool
     is_closed: bool = False
     breaks: int = 0
     guard: threading.RLock = field(default_factory=threading.RLock)
@@ -44,6 +46,11 @@ class Upkeep:
     def session(self) -> str:
         """Name of the session; phases and delays from another one are void."""
         return f"{self.epoch}.{self._sessions}"
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether the next call opens it again."""
+        return self._failed
 
     @property
     def is_on(self) -> bool:
@@ -66,7 +73,7 @@ class Upkeep:
             RadioError: it cannot be opened.
         """
         try:
-            self.link.open(self.settings)
+            self.link.open(self.settings, self.may_send)
         except BaseException:
             self.link.drop()
             raise
