@@ -19,7 +19,7 @@ class Pluto(Section):
     carrier_hz: Positive | None = Field(None, description="of all of them; no default")
     bandwidth_hz: Positive | None = Field(
         None,
-        description="of the analogue filters, within radio.tx.authorised_band, at least what is used; default: sample_rate",
+        description="of the analogue filters, inside radio.tx.authorised_band; default: sample_rate",
     )
     block: PositiveInt = Field(4096, description="samples of a buffer; larger ones survive more load, and answer later")
     queue: int = Field(

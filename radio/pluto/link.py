@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from radio.base import RadioError
-from radio.pluto import tuning
+from radio.pluto import tdd, tuning
 from radio.pluto.attributes import Attributes, ContactError
 from radio.pluto.contact import connect
 from radio.pluto.counted import Counted, opened
@@ -89,7 +89,13 @@ class Link:
         self.hush()
         tuning.apply_rate(self.sdr, self.attributes, self.tuning)
         tuning.apply_settings(self.attributes, settings, may_send)
-        self._waits = not start(self, self.trigger)
+        try:
+            self._waits = not start(self, self.trigger)
+        except ContactError:
+            raise
+        except RadioError:
+            self._free()
+            raise
         if not self._waits:
             self.streams.go_on()
 
@@ -184,6 +190,13 @@ class Link:
             self.drop()
             self.sdr, self._attributes = self._again()
         self.hush()
+        self._free()
+
+    def _free(self) -> None:
+        """Let streams start without a pulse: whoever has the radio next would wait for one."""
+        self.stop()
+        if tdd.is_there(self.attributes):
+            tdd.free(self.attributes)
 
     def _again(self) -> tuple[Any, Attributes]:
         try:

@@ -4,6 +4,7 @@ import logging
 from dataclasses import dataclass, fields
 from typing import Any
 
+from radio.base import RadioError
 from radio.pluto.attributes import Attributes
 from radio.pluto.safety import MOST_ATTENUATION_DB
 from radio.settings import Change, Limits, Range, Settings
@@ -54,7 +55,7 @@ def limits_of(attributes: Attributes) -> Limits:
     Raises:
         RadioError: its firmware does not say.
     """
-    low, step, high = (float(word) for word in attributes.read("rx_gain_range").strip("[]").split())
+    low, step, high = _gain_range(attributes)
     nominal = crystal(attributes)
     return Limits(
         tx_attenuation_db=Range(0.0, MOST_ATTENUATION_DB, 0.25),
@@ -65,9 +66,31 @@ def limits_of(attributes: Attributes) -> Limits:
     )
 
 
+def _gain_range(attributes: Attributes) -> tuple[float, float, float]:
+    text = attributes.read("rx_gain_range")
+    try:
+        low, step, high = (float(word) for word in text.strip("[]").split())
+    except ValueError as error:
+        raise RadioError(
+            f"radio {attributes.label}: rx_gain_range must read as [low step high], got {text!r}; update the firmware"
+        ) from error
+    return low, step, high
+
+
 def crystal(attributes: Attributes) -> float:
-    """Return the frequency in Hz that the crystal has by the maker's measurement."""
-    return float(attributes.context.attrs.get("ad9361-phy,xo_correction", CRYSTAL))
+    """Return the frequency in Hz that the crystal has by the maker's measurement.
+
+    Raises:
+        RadioError: the radio says something else.
+    """
+    text = attributes.context.attrs.get("ad9361-phy,xo_correction", CRYSTAL)
+    try:
+        return float(text)
+    except ValueError as error:
+        raise RadioError(
+            f"radio {attributes.label}: ad9361-phy,xo_correction of its context must be the crystal's frequency in Hz, "
+            f"got {text!r}; correct xo_correction in the firmware's environment (fw_printenv, fw_setenv)"
+        ) from error
 
 
 def _trim_ppm(nominal: float, believed: float) -> float:

@@ -8,7 +8,9 @@ import pytest
 from radio.air import Unit
 from radio.base import RadioError
 from radio.emulation.clock import RealTime
+from radio.emulation.tdd import IDLE
 from radio.pluto import tdd
+from radio.pluto.contact import connect
 from tests.radio.pluto.test_faults import arrives, burst, place_of
 from tests.radio.pluto.virtual import Virtual
 
@@ -66,6 +68,17 @@ def test_a_pulse_that_does_not_come_is_an_error_that_says_where_to_look():
     with pytest.raises(RadioError, match=r"radio ip:127.*needs a pulse within 0\.5 s.*check the source of the pulse"):
         radio.now()
     assert bench.host.units[0].chip.tx_lo_down
+    assert bench.host.units[0].tdd.state == IDLE
+    bench.close()
+
+
+@pytest.mark.parametrize("trigger", ["auto", "external"])
+def test_a_closed_radio_leaves_its_controller_so_that_streams_of_anybody_start(trigger):
+    bench = Virtual(1, has_tdd=True)
+    bench.radio(0, trigger=trigger).close()
+    unit = bench.host.units[0]
+    assert unit.tdd.state == IDLE
+    assert unit.buffers.receive_in is not None
     bench.close()
 
 
@@ -80,11 +93,9 @@ def test_a_controller_that_starts_nothing_is_done_without_and_said_to(caplog):
 
 
 def test_a_controller_that_somebody_left_waiting_does_not_keep_streams_from_starting(bench):
-    link = bench.link(0)
-    radio = bench.radio(0, trigger="off")
-    tdd.arm(radio.link.attributes, external=False)
-    radio.close()
+    bench.radio(0, trigger="off").close()
+    _, attributes = connect(bench.host.uris[0], bench.timeout)
+    tdd.arm(attributes, external=False)
     assert bench.host.units[0].buffers.receive_in is None
     again = bench.radio(0, trigger="off")
     assert again.receive(100, again.now()).data.size == 100
-    assert link.trigger == "auto"
