@@ -8,6 +8,7 @@ channel      through radios that are corrected
 reciprocity  last: the ratio of two chains, corrections included
 """
 
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -25,6 +26,7 @@ from radio.base import LateError, OverrunError, Radio, RadioError
 from radio.settings import Change
 
 TRIES = 3  # of a measurement whose streams break
+_log = logging.getLogger(__name__)
 KINDS = "levels", "clock", "iq", "latency", "channel", "reciprocity"
 
 
@@ -197,21 +199,35 @@ def tried(kind: str, station: Station, partner: Station | None, measure: Callabl
 def _hushed(others: Sequence[Radio], measure: Callable[[], Measurement]) -> Measurement:
     """Return a measurement during which other radios are at their largest attenuation: the carriers of mixers leak.
 
-    One that fails must not stop those that are measured.
+    One that fails must not stop those that are measured, but is not left there without a word.
     """
     before = {index: radio.settings.tx_attenuation_db for index, radio in enumerate(others)}
     for radio in others:
-        _attenuated(radio, radio.limits.tx_attenuation_db.high)
+        with suppress(RadioError):  # its own measurement will say so
+            radio.configure(Change(tx_attenuation_db=radio.limits.tx_attenuation_db.high))
     try:
         return measure()
     finally:
         for index, radio in enumerate(others):
-            _attenuated(radio, before[index])
+            _restore(radio, before[index])
 
 
-def _attenuated(radio: Radio, attenuation: float) -> None:
-    with suppress(RadioError):  # its own measurement will say so
-        radio.configure(Change(tx_attenuation_db=attenuation))
+def _restore(radio: Radio, attenuation: float) -> None:
+    """Set an attenuation again: a radio that has failed is opened by the second call, if it can be."""
+    change = Change(tx_attenuation_db=attenuation)
+    try:
+        with suppress(RadioError):
+            radio.configure(change)
+            return
+        radio.configure(change)
+    except RadioError as error:
+        _log.warning(
+            "radio %s may stay at its largest attenuation, not the %g dB that it had (%s); what is measured with it "
+            "from now on may be too weak; calibrate again",
+            radio.serial,
+            attenuation,
+            error,
+        )
 
 
 def _again(measure: Callable[[], Measurement]) -> Measurement:

@@ -18,7 +18,8 @@ class Pluto(Section):
     )
     carrier_hz: Positive | None = Field(None, description="of all of them; no default")
     bandwidth_hz: Positive | None = Field(
-        None, description="of the analogue filters, all of it inside radio.tx.authorised_band; default: sample_rate"
+        None,
+        description="of the analogue filters, inside radio.tx.authorised_band; default: sample_rate",
     )
     block: PositiveInt = Field(4096, description="samples of a buffer; larger ones survive more load, and answer later")
     queue: int = Field(

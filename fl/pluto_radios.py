@@ -131,7 +131,14 @@ def _opened(
 
 def _tuning(config: Pluto, about: Modem) -> Tuning:
     bandwidth = config.bandwidth_hz or about.sample_rate
-    return Tuning(about.carrier, about.sample_rate, bandwidth, config.tx_attenuation_db, config.rx_gain_db)
+    return Tuning(
+        about.carrier,
+        about.sample_rate,
+        bandwidth,
+        config.tx_attenuation_db,
+        config.rx_gain_db,
+        about.numerology.bandwidth,
+    )
 
 
 def _allowed(config: Tx) -> Authorisation | None:

@@ -98,22 +98,37 @@ def _band(config: "Config") -> Iterator[Conflict]:
     band, kind = config.radio.tx.authorised_band, config.radio.kind
     if band is None:
         return
-    width = config.radio.pluto.bandwidth_hz or config.waveform.sample_rate
-    if kind == "usrp":  # their digital filters keep what is sent within the sample rate
-        width = min(config.radio.usrp.bandwidth_hz or math.inf, config.waveform.sample_rate)
+    keys = f"radio.{kind}.carrier_hz", f"radio.{kind}.bandwidth_hz", "waveform.sample_rate", "waveform.half_width"
+    filters, occupied = _filters(config), _occupied(config)
+    if filters < occupied:
+        yield (
+            keys[1:],
+            f"radio.{kind}.bandwidth_hz: filters must let through the {occupied / 1e6:.6g} MHz that the subcarriers "
+            f"occupy, got {filters / 1e6:.6g} MHz; widen them, or lower waveform.half_width or waveform.sample_rate",
+        )
+    width = max(filters, occupied)
     low, high = config.radio.carrier - width / 2, config.radio.carrier + width / 2
     if not band[0] <= low < high <= band[1]:
         yield (
-            (
-                "radio.tx.authorised_band",
-                f"radio.{kind}.carrier_hz",
-                f"radio.{kind}.bandwidth_hz",
-                "waveform.sample_rate",
-            ),
+            ("radio.tx.authorised_band", *keys),
             f"radio.{kind}.carrier_hz: a signal from {low / 1e6:.6g} to {high / 1e6:.6g} MHz must lie inside "
-            f"radio.tx.authorised_band, {band[0] / 1e6:.6g} to {band[1] / 1e6:.6g} MHz; choose another carrier or a "
-            f"smaller radio.{kind}.bandwidth_hz",
+            f"radio.tx.authorised_band, {band[0] / 1e6:.6g} to {band[1] / 1e6:.6g} MHz; choose another carrier, or "
+            f"make the signal narrower (waveform.half_width, waveform.sample_rate) and then radio.{kind}.bandwidth_hz",
         )
+
+
+def _filters(config: "Config") -> float:
+    """Return the width in Hz of the analogue filters; the digital ones of USRPs keep within the sample rate."""
+    rate = config.waveform.sample_rate
+    if config.radio.kind == "usrp":
+        return min(config.radio.usrp.bandwidth_hz or math.inf, rate)
+    return config.radio.pluto.bandwidth_hz or rate
+
+
+def _occupied(config: "Config") -> float:
+    """Return the width in Hz of the subcarriers; one more than the sample rate is reported with the waveform."""
+    wave = config.waveform
+    return min((2 * wave.half_width + 1) / wave.n_fft, 1.0) * wave.sample_rate
 
 
 def _times(config: "Config") -> Iterator[Conflict]:

@@ -56,6 +56,7 @@ def _tuning(config: Usrp, about: Modem) -> Tuning:
         rx_gain_db=config.rx_gain_db,
         tx_antenna=config.tx_antenna,
         rx_antenna=config.rx_antenna,
+        occupied=about.numerology.bandwidth,
     )
 
 

@@ -1,17 +1,20 @@
 """Radios that are open in this process, and what becomes of them when it ends.
 
-At the end of the interpreter, an exception and Ctrl-C included, every radio is closed. SIGTERM, which would end the
+At the end of the interpreter, an exception and Ctrl-C included, every radio is closed, all at once: one that does not
+answer takes its time, and none of the others goes on sending meanwhile. SIGTERM, which would end the
 process without a word, is made an ordinary end, unless somebody else handles it. For all other ends there is
 `radio.pluto.watchdog`.
 """
 
 import atexit
-import contextlib
+import logging
 import signal
 import sys
 import threading
 from types import FrameType
 from typing import Protocol
+
+_log = logging.getLogger(__name__)
 
 
 class Closable(Protocol):
@@ -46,6 +49,15 @@ def _leave(number: int, _frame: FrameType | None) -> None:
 
 
 def _close_all() -> None:
-    with contextlib.ExitStack() as stack:  # one that cannot be closed keeps none of the others from it
-        for radio in list(_open):
-            stack.callback(radio.close)
+    closing = [threading.Thread(target=_close, args=(radio,)) for radio in list(_open)]
+    for thread in closing:
+        thread.start()
+    for thread in closing:
+        thread.join()
+
+
+def _close(radio: Closable) -> None:
+    try:
+        radio.close()
+    except Exception as error:  # noqa: BLE001 - nobody is left to handle it, but somebody may read it
+        _log.error("%s", error)

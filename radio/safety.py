@@ -48,5 +48,6 @@ def check_band(allowed: Authorisation | None, label: str, carrier: float, bandwi
         raise NotAuthorisedError(
             f"radio {label}: a signal must lie inside radio.tx.authorised_band, {allowed.low / 1e6:.6g} to "
             f"{allowed.high / 1e6:.6g} MHz, got {low / 1e6:.6g} to {high / 1e6:.6g} MHz with its bandwidth; choose "
-            "another carrier_hz or a smaller bandwidth_hz"
+            "another carrier_hz, or make the signal narrower (waveform.half_width, waveform.sample_rate) and then the "
+            "filters (bandwidth_hz)"
         )

@@ -117,10 +117,11 @@ class Counted:
         pump, self._pump = self._pump, None
         if pump is None:
             return
-        self._origin = self._ended = pump.ring.end
-        self._left = self.pace.seconds(pump)
-        self.pace.stop(pump)
-        pump.stream.close()
+        with pump.changed:  # of the same block
+            self._origin = self._ended = pump.ring.end
+            self._left = self.pace.seconds(pump)
+        if self.pace.stop(pump):
+            pump.stream.close()
 
     def _learn(self, pump: Pump) -> None:
         """Find the offset through the digital loopback, with nothing on the air."""

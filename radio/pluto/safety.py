@@ -1,12 +1,22 @@
-"""How a Pluto is silenced: attenuation maximal, tones at scale 0, mixer without power.
+"""How a Pluto is silenced: attenuation maximal, tones at scale 0, mixer without power; and whether it is.
 
 A destroyed transmit buffer hands the converter back to the tones, whatever `raw` says: their scales must be 0.
 """
+
+from enum import Enum, auto
 
 from radio.base import RadioError
 from radio.pluto.attributes import TONES, Attributes, ContactError
 
 MOST_ATTENUATION_DB = 89.75
+
+
+class Emission(Enum):
+    """What is known of a transmitter: what it was told, until it was read back that it is silent."""
+
+    SILENT = auto()
+    SENDING = auto()
+    UNSURE = auto()
 
 
 def silence(attributes: Attributes) -> None:

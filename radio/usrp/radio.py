@@ -158,7 +158,7 @@ class UsrpRadio:
         """
         burst = check_burst(samples)
         self._ready()
-        check_band(self.allowed, self.channel.label, self._frequency(self._settings), self._settings.bandwidth)
+        self._check_band(self._settings)
         self._check_time(at)
         if self._muted:
             return
@@ -208,7 +208,7 @@ class UsrpRadio:
         if after == before:
             return before
         if self._is_on:
-            check_band(self.allowed, self.channel.label, self._frequency(after), after.bandwidth)
+            self._check_band(after)
         try:
             self._set(before, after)
         except SettingError:
@@ -332,6 +332,10 @@ class UsrpRadio:
         """Note that streams were started, or a mixer was tuned again: phases are void."""
         self._sessions += 1
         self.session = f"{self._epoch}.{self._sessions}"
+
+    def _check_band(self, settings: Settings) -> None:
+        width = self.tuned.width(settings.bandwidth)
+        check_band(self.allowed, self.channel.label, self._frequency(settings), width)
 
     def _check_time(self, at: int) -> None:
         first = max(self._pump.ring.end + self.lead_time, self._pump.schedule.taken)

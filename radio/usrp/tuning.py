@@ -28,6 +28,7 @@ class Tuning:
         rx_gain_db: set by hand; no automatic control.
         tx_antenna: connector; "": the device's own choice.
         rx_antenna: the same for receiving.
+        occupied: bandwidth of what will be sent, in Hz; None: the sample rate, which nothing can exceed.
     """
 
     carrier: float
@@ -37,6 +38,11 @@ class Tuning:
     rx_gain_db: float = 0.0
     tx_antenna: str = ""
     rx_antenna: str = ""
+    occupied: float | None = None
+
+    def width(self, bandwidth: float) -> float:
+        """Return the width in Hz of what leaves the antenna: filters that are too narrow make no signal narrower."""
+        return max(bandwidth, self.sample_rate if self.occupied is None else self.occupied)
 
 
 def limits_of(channel: Channel) -> Limits:

@@ -19,6 +19,7 @@ VIRTUAL = (
 @pytest.mark.parametrize("change, problem, remedy", [
     ("radio.pluto.carrier_hz=0", "greater than 0", "radio.pluto.carrier_hz"),
     ("radio.pluto.carrier_hz=917e6", "915 to 919 MHz must lie inside", "912 to 918 MHz; choose another carrier"),
+    ("radio.pluto.bandwidth_hz=4e5", "the 3.14062 MHz that the subcarriers occupy, got 0.4 MHz", "widen them"),
     ("radio.pluto.emulate=false", "a server and 2 agents need 3 radios, got 0", "emulate = true"),
     ("radio.pluto.uris=['a']", "got URIs as well", "leave one of both out"),
     ("radio.pluto.block=8192", "response_s: must leave", "smaller block"),
@@ -27,6 +28,14 @@ def test_each_contradiction_is_its_own_error(change, problem, remedy):
     with pytest.raises(ConfigError) as caught:
         parse("", [*VIRTUAL, change])
     assert any(problem in text and remedy in text for text in caught.value.problems), caught.value.problems
+
+
+def test_narrow_filters_do_not_bring_a_signal_into_a_narrow_band():
+    narrow = ["radio.tx.authorised_band=[914.8e6, 915.2e6]", "radio.pluto.bandwidth_hz=4e5"]
+    with pytest.raises(ConfigError) as caught:
+        parse("", [*VIRTUAL, *narrow])
+    assert any("from 913.43 to 916.57 MHz must lie inside" in text for text in caught.value.problems)
+    parse("", [*VIRTUAL, "radio.tx.authorised_band=[913.4e6, 916.6e6]", "radio.pluto.bandwidth_hz=3.15e6"])
 
 
 def test_nobody_fires_the_external_pulse_of_virtual_radios_in_real_time():

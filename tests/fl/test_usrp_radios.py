@@ -22,7 +22,8 @@ REAL = (
 
 @pytest.mark.parametrize("change, problem, remedy", [
     ("radio.usrp.carrier_hz=0", "greater than 0", "radio.usrp.carrier_hz"),
-    ("radio.usrp.carrier_hz=2.409e9", "2407 to 2411 MHz must lie inside", "smaller radio.usrp.bandwidth_hz"),
+    ("radio.usrp.carrier_hz=2.409e9", "2407 to 2411 MHz must lie inside", "another carrier, or make"),
+    ("radio.usrp.bandwidth_hz=4e5", "the 3.14062 MHz that the subcarriers occupy, got 0.4 MHz", "widen them"),
     ("radio.usrp.devices=[]", "at least one device string is needed, got none", "uhd_find_devices"),
     ("radio.usrp.devices=['a', 'a']", "can be named once only", "remove"),
     ("radio.usrp.channels=[0, 0, 1]", "each named once, got [0, 0, 1]", "name each once"),

@@ -158,6 +158,18 @@ def test_a_firmware_without_a_needed_attribute_is_named_with_the_remedy(bench, m
         bench.radio(0)
 
 
+def test_a_gain_range_or_a_crystal_that_makes_no_sense_is_named_with_the_remedy(bench, monkeypatch):
+    unit = bench.host.units[0]
+    unit.faults.read_back[Address("ad9361-phy", "INPUT", "voltage0", "hardwaregain_available")] = "[0 73]"
+    with pytest.raises(RadioError, match=r"radio ip:127.*rx_gain_range must read as \[low step high\], got '\[0 73\]'"):
+        bench.radio(0)
+    bench.mend()
+    radio = bench.radio(0)
+    monkeypatch.setitem(radio.link.attributes.context.attrs, "ad9361-phy,xo_correction", "forty")
+    with pytest.raises(RadioError, match=r"radio ip:127.*xo_correction .* in Hz, got 'forty'; correct xo_correction"):
+        radio.configure(Change(clock_trim_ppm=1.0))
+
+
 def test_what_is_older_than_a_second_is_no_longer_kept():
     bench = Virtual(1, rate=1e6, block=16_384)
     radio = bench.radio(0)

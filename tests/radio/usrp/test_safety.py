@@ -82,8 +82,13 @@ def test_a_signal_that_leaves_the_band_by_its_edge_is_refused(host, low, high):
     assert not host.parts[0].radiated
 
 
-def test_a_filter_that_is_narrower_than_the_rate_makes_the_signal_narrower(host):
-    radio, _ = host.open(allowed=Authorisation("cable", CARRIER - 1.2e6, CARRIER + 1.2e6), bandwidth=2e6)
+def test_filters_make_no_signal_narrower_and_what_is_occupied_counts(host):
+    narrow = Authorisation("cable", CARRIER - 1.3e6, CARRIER + 1.3e6)
+    radio, _ = host.open(allowed=narrow, bandwidth=1e6, occupied=3e6)
+    with pytest.raises(NotAuthorisedError, match=r"got 2398.5 to 2401.5 MHz"):
+        radio.transmit(wave(), radio.now() + radio.lead_time)
+    host.close()
+    radio, _ = host.open(allowed=narrow, bandwidth=1e6, occupied=2e6)
     radio.transmit(wave(), radio.now() + radio.lead_time)
 
 
