@@ -63,7 +63,7 @@ def test_what_others_have_sent_before_is_not_listened_to(plant):
     class Late(Noise):
         def receive(self, count, at):
             samples = super().receive(count, at)
-            samples.data[: max(self.lead_time - at, 0)] += 0.1
+            samples.data[: max(self.lead_time - at, 0)] *= 10
             return samples
 
     silence = listen(Late(np.random.default_rng(1), lead_time=5000), plant().signals)
