@@ -109,8 +109,11 @@ def queueing(radio: Radio) -> int:
 
 
 def settled(hearer: Radio) -> int:
-    """Return the index from which on samples are heard as the radio is set now: whole buffers may be on their way."""
-    return hearer.now() + hearer.lead_time // 4
+    """Return the index from which on nothing is heard that others have sent before this call.
+
+    Whole buffers may be on their way to a hearer: fewer than a lead time holds, or its transmitter would have run dry.
+    """
+    return hearer.now() + hearer.lead_time
 
 
 def portion(hearer: Radio) -> int:

@@ -127,14 +127,25 @@ class VirtualPluto:
         Raises:
             RefusedError: ENOENT, EACCES for one that is only read, or what the attribute says.
         """
-        attribute = self._attribute(address)
-        if attribute.write is None:
-            raise RefusedError(errno.EACCES)
-        attribute.write(text)
+        self._writer(address)(text)
+
+    def check_writable(self, address: Address) -> None:
+        """Return if there is such an attribute, and it can be set.
+
+        Raises:
+            RefusedError: ENOENT, EACCES for one that is only read.
+        """
+        self._writer(address)
 
     def radiated_power(self) -> float:
         """Return the mean power that leaves the antenna now, as `FrontEnd.radiated_power` does."""
         return self.front.radiated_power()
+
+    def _writer(self, address: Address) -> Callable[[str], None]:
+        attribute = self._attribute(address)
+        if attribute.write is None:
+            raise RefusedError(errno.EACCES)
+        return attribute.write
 
     def _attribute(self, address: Address) -> Attribute:
         attribute = self._attributes.get(address)

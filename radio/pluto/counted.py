@@ -13,7 +13,6 @@ from radio.pluto.pump import Pump
 from radio.pluto.ring import Ring
 from radio.pluto.stream import Stream
 
-FLUSHED = 2  # blocks after a switch
 TRIES = 3
 
 
@@ -102,6 +101,14 @@ class Counted:
         if self.pump.failure is not None:
             raise self.pump.failure
 
+    def catch_up(self) -> None:
+        """Return when all that was captured before this call has been heard.
+
+        Raises:
+            RadioError: why it has not.
+        """
+        self.wait(self.pump.stream.heard + self.pace.captured * self.block)
+
     def shift(self) -> int:
         """Return the index of this radio's clock at which its stream began."""
         return self._origin
@@ -136,7 +143,7 @@ class Counted:
         finally:
             attributes.put("loopback", 0)
         pump.stream.check()
-        self.wait(pump.stream.heard + FLUSHED * self.block)
+        self.catch_up()
         with pump.changed:
             pump.ring.restart(pump.ring.end)
 

@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 
 from radio.base import RadioError
 from radio.pluto.pump import Pump
-from radio.pluto.stream import QUEUE
+from radio.pluto.stream import HEAR_DEPTH, QUEUE
 from radio.precedence import take_precedence
 
 AHEAD = 2  # blocks that are queued to be sent in lock-step
@@ -37,9 +37,11 @@ class Pace(Protocol):
 
     Attributes:
         queue: kernel buffers of a transmitter.
+        captured: blocks that may have been captured, in part at least, and not been heard.
     """
 
     queue: int
+    captured: int
 
     def start(self, pump: Pump, rate: float) -> None:
         """Keep a pump running whose stream is open; `rate` in Hz."""
@@ -69,10 +71,12 @@ class FreeRunning:
     Args:
         queue: kernel buffers of a transmitter: more survive more load, and a burst must be further ahead.
         began: returns when the stream of a radio of a label began, in seconds of its own clock, where somebody knows.
+        captured: blocks on their way: all that the kernel keeps, and the one that is being fetched.
     """
 
     queue: int = QUEUE
     began: Callable[[str], float] | None = None
+    captured: int = HEAR_DEPTH + 1
     _threads: dict[Pump, tuple[threading.Event, list[threading.Thread]]] = field(default_factory=dict)
     _rates: WeakKeyDictionary[Pump, float] = field(default_factory=WeakKeyDictionary)
     _began: WeakKeyDictionary[Pump, float] = field(default_factory=WeakKeyDictionary)
@@ -147,11 +151,13 @@ class LockStep:
         due: returns the air time, in samples, at which the next block ends that a radio of a label will fetch.
         rate: in Hz, of the air.
         queue: kernel buffers of a transmitter.
+        captured: blocks on their way: the one that the air fills, and one that ends at this very instant.
     """
 
     due: Callable[[str], float]
     rate: float
     queue: int = QUEUE
+    captured: int = 2
     pumps: list[Pump] = field(default_factory=list)
     _due: WeakKeyDictionary[Pump, float] = field(default_factory=WeakKeyDictionary)
 

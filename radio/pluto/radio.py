@@ -7,6 +7,7 @@ streams again, in a new session. The transmitter's mixer has power from the firs
 """
 
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -172,6 +173,8 @@ class PlutoRadio:
     def configure(self, change: Change) -> Settings:
         """Set something, read it back, and return all settings; a retune begins a new session.
 
+        Samples on their way are heard first, of which `now` would tell that nobody has: they were captured before.
+
         Raises:
             SettingError: a value is beyond the limits, or the radio did not take it: all is as before.
             NotAuthorisedError: the transmitter would leave its band.
@@ -186,7 +189,16 @@ class PlutoRadio:
             if self.allowed is not None:
                 self._transmitter.check(after)
             self._setter.put(change, after)
-            return self._upkeep.settings
+        if tuning.is_heard(change):
+            self._while_running(self.link.streams.catch_up)
+        return self._upkeep.settings
+
+    def _while_running(self, wait: Callable[[], None]) -> None:
+        """Wait for samples; a radio whose streams fail meanwhile is given up."""
+        try:
+            wait()
+        except RadioError as error:
+            raise self._upkeep.given_up(error) from error
 
     def align(self, index: int) -> None:
         """Make `index` what the next sample is called; what was heard is forgotten."""

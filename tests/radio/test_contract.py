@@ -222,6 +222,23 @@ def test_a_setting_beyond_the_limits_is_refused_and_nothing_changes(pair):
             radio.configure(Change(quadrature_tracking=True))
 
 
+@pytest.mark.parametrize("turned", [False, True], ids=["one", "other"])
+def test_samples_from_now_on_are_heard_as_the_radio_is_set_although_another_one_was_heard_meanwhile(pair, turned):
+    """20 dB of signal over noise, amplified alike; in lock-step one of the two is always served first."""
+    if turned:
+        pair = replace(pair, sender=pair.hearer, hearer=pair.sender, behind=-pair.behind)
+    hearer, before = pair.hearer, pair.hearer.settings.rx_gain_db
+    at = pair.ahead()
+    pair.sender.transmit(np.tile(burst(), 60), at)
+    usual = level(pair.listen(at + 2 * BURST, 4 * BURST))
+    pair.sender.receive(3 * BURST, pair.sender.now())
+    lower = hearer.configure(Change(rx_gain_db=max(before - 12, hearer.limits.rx_gain_db.low))).rx_gain_db
+    heard = hearer.receive(4 * BURST, hearer.now()).data
+    for part in heard.reshape(4, BURST):
+        assert 10 * np.log10(usual / level(part)) == pytest.approx(before - lower, abs=0.5)
+    assert before - lower > 5
+
+
 def test_attenuation_takes_from_what_arrives_as_much_as_it_says(pair):
     """20 dB of signal over noise: the noise adds 0.04 dB to the first and 0.17 dB to the second level."""
     margin, heard = pair.sender.timing_uncertainty + 20, []

@@ -8,12 +8,7 @@ import pytest
 from radio.air import Unit
 from radio.base import RadioError
 from radio.emulation.clock import RealTime
-<<<<<<< HEAD
-=======
 from radio.emulation.tdd import IDLE
-from radio.pluto import tdd
-from radio.pluto.contact import connect
->>>>>>> 0850ca3ceaa24beabf7babb070a3889c3937a6c0
 from tests.radio.pluto.test_faults import arrives, burst, place_of
 from tests.radio.pluto.virtual import Virtual
 from tests.real_time import real_time
@@ -102,17 +97,10 @@ def test_a_controller_that_starts_nothing_is_done_without_and_said_to(caplog):
 
 
 def test_a_controller_that_somebody_left_waiting_does_not_keep_streams_from_starting(bench):
-<<<<<<< HEAD
     radio = bench.radio(0, trigger="off")
     for setting, value in (("tdd_1_polarity", 0.0), ("tdd_enable", 1.0)):
         radio.link.attributes.put(setting, value)
     radio.close()
     assert bench.host.units[0].tdd.wait("cf-ad9361-lpc") is None
-=======
-    bench.radio(0, trigger="off").close()
-    _, attributes = connect(bench.host.uris[0], bench.timeout)
-    tdd.arm(attributes, external=False)
-    assert bench.host.units[0].buffers.receive_in is None
->>>>>>> 0850ca3ceaa24beabf7babb070a3889c3937a6c0
     again = bench.radio(0, trigger="off")
     assert again.receive(100, again.now()).data.size == 100
