@@ -1,6 +1,7 @@
 """`--dry-run` of what would be sent by real radios: it is said, and nothing is opened."""
 
 import json
+import shlex
 
 import pytest
 from click.testing import CliRunner
@@ -62,3 +63,21 @@ def test_a_run_says_lo_band_gains_airtime_duty_cycle_and_duration(tmp_path):
     assert about["duration_s"] == 10 * 0.5
     most = max(about["server_airtime_s"], about["agent_airtime_s"])
     assert about["duty_cycle"] == pytest.approx(most / 0.5, abs=1e-4)
+
+
+def test_what_nobody_may_assume_is_asked_for_with_the_users_own_command_to_be_filled_in():
+    given = [*URIS, "--set", "radio.pluto.carrier_hz=915e6", "--agent", "0", "--reference-dbm", "0=-20.5", "--dry-run"]
+    told = CliRunner().invoke(main, ["calibrate", "all", *given])
+    assert told.exit_code == 1
+    (line,) = (line for line in told.output.splitlines() if "for you to fill in" in line)
+    words = shlex.split(line.partition("fill in: ")[2])
+    assert words[:3] == ["airmeta", "calibrate", "all"]
+    added = ["--set", "radio.tx.medium=MEDIUM", "--set", "radio.tx.authorised_band=[LOW, HIGH]"]
+    assert words[-4:] == added
+    assert sorted(words[3:-4]) == sorted(given)
+
+
+def test_no_command_is_suggested_that_has_a_radio_twice():
+    told = CliRunner().invoke(main, ["calibrate", "all", *URIS, *URIS[:2], "--dry-run"])
+    assert "ip:192.0.2.1 more often" in told.output
+    assert "fill in" not in told.output
