@@ -1,7 +1,7 @@
 """From `[CONFIG] --radio URI --set KEY=VALUE` to the radios that are to be calibrated."""
 
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,7 +52,8 @@ def open_bench(
     words = [*([] if config is None else [str(config)])]
     words += [word for uri in uris for word in ("--radio", uri)]
     words += [word for item in overrides for word in ("--set", item)]
-    return bench_of(experiment, shlex.join(words), _chosen(agents, count))
+    bench = bench_of(experiment, shlex.join(words), _chosen(agents, count))
+    return replace(bench, signals=replace(bench.signals, for_rounds=config is not None))
 
 
 def parsed(config: Path | None, uris: tuple[str, ...], overrides: tuple[str, ...]) -> "Config":
