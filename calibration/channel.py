@@ -55,15 +55,20 @@ def measure(server: Radio, agent: Radio, signals: Signals, seconds: float = 0.5)
     found = _figures(train, signals) | _ripple(response) | _coherence(motion)
     verdict = _verdict(train, signals, found, motion)
     about = Measurement("channel", agent.serial, server.serial, found, verdict)
+    about = replace(about, curves=_curves(train, motion, response, numerology))
+    return _with_advice(about, agent, signals) if signals.for_rounds else about
+
+
+def _with_advice(about: Measurement, agent: Radio, signals: Signals) -> Measurement:
+    """Return a measurement that says which numerology fits."""
     timing = agent.timing_uncertainty / signals.sample_rate
     advice = advise(_present(signals), seen(about, timing))
-    found |= {
+    found = about.quantities | {
         "advised_cyclic_prefix": Quantity(advice.cyclic_prefix, 0.0, "samples"),
         "advised_n_fft": Quantity(advice.n_fft, 0.0, "samples"),
     }
-    said = "; ".join(filter(None, (verdict.reason, advice.text)))
-    about = replace(about, verdict=Verdict(verdict.word, said))
-    return replace(about, quantities=found, curves=_curves(train, motion, response, numerology))
+    said = "; ".join(filter(None, (about.verdict.reason, advice.text)))
+    return replace(about, quantities=found, verdict=Verdict(about.verdict.word, said))
 
 
 def _present(signals: Signals) -> Present:

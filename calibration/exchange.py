@@ -36,6 +36,7 @@ class Signals:
         false_alarm: probability of finding a beacon in noise.
         round_span_s: from the last sounding to the end of the payload of a round, in seconds.
         turnaround_s: the part of that which waveform.turnaround_s sets, in seconds.
+        for_rounds: whether rounds are sent with this waveform, so that advice about it is of use.
     """
 
     numerology: Numerology
@@ -46,6 +47,7 @@ class Signals:
     false_alarm: float = 1e-6
     round_span_s: float = 0.05
     turnaround_s: float = 0.05
+    for_rounds: bool = True
 
     @property
     def sample_rate(self) -> float:

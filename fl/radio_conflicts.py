@@ -10,6 +10,7 @@ from fl.uplink.waveform.agent import LISTENING
 from fl.uplink.waveform.stations import FIRST_BEACON
 from fl.usrp_conflicts import usrp_bench, usrp_needs
 from radio.pluto.pace import LOCK_STEP_BLOCKS, thread_blocks
+from radio.pluto.uris import is_uri, malformed
 
 if TYPE_CHECKING:
     from fl.config import Config
@@ -69,13 +70,24 @@ def _bench(config: "Config") -> Iterator[Conflict]:
             f"radio.pluto.uris: a server and {config.agents.count} agents need {needed} radios, got "
             f"{len(about.uris)}; name them all, lower agents.count, or set radio.pluto.emulate = true",
         )
-    if len(set(about.uris)) < len(about.uris):
-        yield ("radio.pluto.uris",), "radio.pluto.uris: every radio can be named once only; remove the one named twice"
+    yield from _uris(about.uris)
     if about.trigger == "external" and about.emulate and not about.waits:
         yield (
             ("radio.pluto.trigger", "radio.pluto.clock"),
             "radio.pluto.trigger: nobody fires the external pulse of virtual radios in real time; set "
             "radio.pluto.clock = lock-step, or radio.pluto.trigger = auto",
+        )
+
+
+def _uris(uris: tuple[str, ...]) -> Iterator[Conflict]:
+    wrong = [uri for uri in uris if not is_uri(uri)]
+    if wrong:
+        yield ("radio.pluto.uris",), f"radio.pluto.uris: {malformed(wrong[0])}"
+    twice = dict.fromkeys(uri for uri in uris if uris.count(uri) > 1)
+    if twice:
+        yield (
+            ("radio.pluto.uris",),
+            f"radio.pluto.uris: every radio can be named once only, got {', '.join(twice)} more often; name each once",
         )
 
 
@@ -97,6 +109,13 @@ def _permission(config: "Config") -> Iterator[Conflict]:
 def _band(config: "Config") -> Iterator[Conflict]:
     band, kind = config.radio.tx.authorised_band, config.radio.kind
     if band is None:
+        return
+    if not band[0] < band[1]:
+        yield (
+            ("radio.tx.authorised_band",),
+            f"radio.tx.authorised_band: must rise from low to high, got [{band[0]:.12g}, {band[1]:.12g}]; write the "
+            "lower frequency first",
+        )
         return
     keys = f"radio.{kind}.carrier_hz", f"radio.{kind}.bandwidth_hz", "waveform.sample_rate", "waveform.half_width"
     filters, occupied = _filters(config), _occupied(config)

@@ -182,4 +182,11 @@ def _describe(experiment: Any, folder: Path, cache: Path, record_every: int | No
     }
     if experiment.uplink.kind == "waveform":
         about |= airtime(experiment)
-    click.echo(json.dumps(about) if as_json else "\n".join(f"{key}: {value}" for key, value in about.items()))
+    click.echo(json.dumps(about) if as_json else "\n".join(f"{key}: {_spelt(value)}" for key, value in about.items()))
+
+
+def _spelt(value: Any) -> str:
+    """Return a value for a line of text; of several radios, each with its serial number."""
+    if isinstance(value, dict):
+        return ", ".join(f"{one:g} ({serial})" for serial, one in value.items())
+    return str(value)

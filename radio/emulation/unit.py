@@ -32,6 +32,7 @@ class VirtualPluto:
         seed: of its phases and starts.
         start_spread: seconds within which a transmission starts.
         has_tdd: whether its firmware has the controller `tdd`.
+        family: of the serial number, apart for benches that are no other's.
         faults: what a test does to it.
         tdd: starts its streams at a pulse.
         front: where it meets the air.
@@ -45,6 +46,7 @@ class VirtualPluto:
     seed: int = 0
     start_spread: float = START_SPREAD
     has_tdd: bool = False
+    family: str = "airmeta"
     faults: Faults = field(default_factory=Faults)
     tdd: Tdd | None = None
     front: FrontEnd = field(init=False)
@@ -90,7 +92,7 @@ class VirtualPluto:
     @property
     def serial(self) -> str:
         """Serial number, the same after a restart."""
-        return f"airmeta{self.seed:08x}{self.number:04d}"
+        return f"{self.family}{self.seed:08x}{self.number:04d}"
 
     @property
     def context(self) -> bytes:

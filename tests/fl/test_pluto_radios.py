@@ -22,7 +22,16 @@ VIRTUAL = (
     ("radio.pluto.bandwidth_hz=4e5", "the 3.14062 MHz that the subcarriers occupy, got 0.4 MHz", "widen them"),
     ("radio.pluto.emulate=false", "a server and 2 agents need 3 radios, got 0", "emulate = true"),
     ("radio.pluto.uris=['a']", "got URIs as well", "leave one of both out"),
+    ("radio.pluto.uris=['192.168.2.1']", "called as libiio does, ip:192.168.2.1", "got '192.168.2.1'"),
+    ("radio.pluto.uris=['ip:']", "called as libiio does", "got 'ip:'"),
+    ("radio.pluto.uris=['ip:a', 'ip:b', 'ip:a']", "named once only, got ip:a more often", "name each once"),
+    ("radio.pluto.uris=ip:192.168.2.1", "radio.pluto.uris: write a list", "got 'ip:192.168.2.1'"),
+    ("radio.pluto.rx_gain_db=30.5", "radio.pluto.rx_gain_db", "multiple of 1, got 30.5"),
     ("radio.pluto.block=8192", "response_s: must leave", "smaller block"),
+    ("radio.tx.authorised_band=[918e6, 912e6]", "must rise from low to high, got [918000000, 912000000]", "lower fre"),
+    ("radio.tx.authorised_band=[918e6]", "an entry of the list is missing", "got [918000000.0]"),
+    ("uplink.kind=symbol", "radio.kind = pluto and uplink.kind = symbol", "set uplink.kind = waveform"),
+    ("uplink.kind=ideal", "radio.kind = pluto and uplink.kind = ideal", "set uplink.kind = waveform"),
 ])  # fmt: skip
 def test_each_contradiction_is_its_own_error(change, problem, remedy):
     with pytest.raises(ConfigError) as caught:
@@ -55,7 +64,7 @@ def test_nothing_is_assumed_about_frequency_medium_and_band():
 
 
 def test_what_only_a_simulation_has_is_refused_for_real_radios():
-    real = [*VIRTUAL, "radio.pluto.emulate=false", "radio.pluto.uris=['a', 'b', 'c']", "radio.pluto.block=512",
+    real = [*VIRTUAL, "radio.pluto.emulate=false", "radio.pluto.uris=['ip:a', 'ip:b', 'ip:c']", "radio.pluto.block=512",
             "waveform.response_s=0.01", "waveform.trigger_lead_s=0.01"]  # fmt: skip
     parse("", real)
     for change, key in (("uplink.snr_db=10", "uplink.snr_db"), ("radio.loopback.offset_ppm=3", "radio.loopback")):

@@ -28,6 +28,7 @@ REAL = (
     ("radio.usrp.devices=['a', 'a']", "can be named once only", "remove"),
     ("radio.usrp.channels=[0, 0, 1]", "each named once, got [0, 0, 1]", "name each once"),
     ("radio.usrp.clock_source=mimo", "clock_source = mimo, time_source = external", "set both to mimo"),
+    ("uplink.kind=symbol", "radio.kind = usrp and uplink.kind = symbol", "set uplink.kind = waveform"),
     ("radio.usrp.lead_s=0.01", "response_s: must leave", "a shorter lead"),
 ])  # fmt: skip
 def test_each_contradiction_is_its_own_error(change, problem, remedy):

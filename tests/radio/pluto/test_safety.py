@@ -252,8 +252,9 @@ def test_a_radio_can_be_muted_by_whoever_knows_its_uri(bench):
 def test_the_command_mutes_all_it_can_and_says_which_it_could_not(bench):
     radio = bench.radio(0)
     sound(bench, radio)
-    found = CliRunner().invoke(command, ["mute", "ip:127.0.0.1:1", bench.host.uris[0]])
+    found = CliRunner().invoke(command, ["mute", "192.168.2.1", "ip:127.0.0.1:1", bench.host.uris[0]])
     assert found.exit_code == 1
+    assert "called as libiio does, ip:192.168.2.1 or usb:1.2.5 (iio_info -s lists them), got '192.168" in found.output
     assert "radio ip:127.0.0.1:1: nothing answers there" in found.output
     assert f"{bench.host.uris[0]}: muted" in found.output
     assert is_silenced(bench)
