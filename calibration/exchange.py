@@ -108,11 +108,6 @@ def queueing(radio: Radio) -> int:
     return round(QUEUEING * radio.sample_rate) + MARGIN + radio.lead_time // 4
 
 
-def settled(hearer: Radio) -> int:
-    """Return the index from which on samples are heard as the radio is set now: whole buffers may be on their way."""
-    return hearer.now() + hearer.lead_time // 4
-
-
 def portion(hearer: Radio) -> int:
     """Return how many samples to ask for at a time while a burst is waited for: a buffer or two, at least `CHUNK`."""
     return max(CHUNK, hearer.lead_time // 4)

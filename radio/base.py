@@ -112,6 +112,8 @@ class Radio(Receiver, Protocol):
     def configure(self, change: "Change") -> "Settings":
         """Set something, between bursts, and return all settings as read back: values are those nearest to the wish.
 
+        All that is heard from now() on is heard with them.
+
         Raises:
             SettingError: a value is beyond the radio's limits, or the radio did not take it; nothing was changed.
         """

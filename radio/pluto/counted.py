@@ -12,8 +12,6 @@ from radio.pluto.pump import Pump
 from radio.pluto.ring import Ring
 from radio.pluto.stream import Stream
 
-FLUSHED = 2  # blocks after a switch
-
 
 @dataclass
 class Counted:
@@ -89,6 +87,16 @@ class Counted:
         if self.pump.failure is not None:
             raise self.pump.failure
 
+    def flush(self) -> None:
+        """Return when all was fetched that was heard, or may have been, before now.
+
+        Raises:
+            RadioError: the streams fail meanwhile.
+        """
+        with self.pump.changed:
+            last = self.pump.stream.heard + self.pace.backlog(self.pump) * self.block
+        self.wait(last)
+
     def shift(self) -> int:
         """Return the index of this radio's clock at which its stream began."""
         return self._origin
@@ -118,7 +126,7 @@ class Counted:
             pump.offset = learn(pump, self.wait, self._origin)
         finally:
             attributes.put("loopback", 0)
-        self.wait(pump.stream.heard + FLUSHED * self.block)
+        self.flush()
         with pump.changed:
             pump.ring.restart(pump.ring.end)
 

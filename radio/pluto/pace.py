@@ -6,6 +6,7 @@ the one whose next block ends first, and only as far as somebody wants to hear: 
 """
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from weakref import WeakKeyDictionary
 
 from radio.base import RadioError
 from radio.pluto.pump import Pump
-from radio.pluto.stream import QUEUE
+from radio.pluto.stream import HEAR_DEPTH, QUEUE
 from radio.precedence import take_precedence
 
 AHEAD = 2  # blocks that are queued to be sent in lock-step
@@ -51,6 +52,10 @@ class Pace(Protocol):
 
     def stop(self, pump: Pump) -> bool:
         """Keep it running no more, and return whether its stream may be closed: whether nobody is inside of it."""
+        ...
+
+    def backlog(self, pump: Pump) -> int:
+        """Return how many of the blocks that will be fetched may hold samples from before now."""
         ...
 
     def lead(self, block: int) -> int:
@@ -120,6 +125,13 @@ class FreeRunning:
             )
         return not stuck
 
+    def backlog(self, pump: Pump) -> int:
+        """Return the blocks that are due by the time of day, if their beginning is known, and one for what is not."""
+        if self.began is not None or pump not in self._began:
+            return HEAR_DEPTH + 1
+        missing = (time.monotonic() - self._began[pump]) * self._rates[pump] - pump.stream.heard
+        return min(max(math.ceil(missing / pump.stream.block), 0), HEAR_DEPTH) + 1
+
     def lead(self, block: int) -> int:
         """Return what threads need."""
         return thread_blocks(self.queue) * block
@@ -146,11 +158,13 @@ class LockStep:
     Args:
         due: returns the air time, in samples, at which the next block ends that a radio of a label will fetch.
         rate: in Hz, of the air.
+        waiting: returns how many whole blocks wait for a radio of a label to fetch them.
         queue: kernel buffers of a transmitter.
     """
 
     due: Callable[[str], float]
     rate: float
+    waiting: Callable[[str], int]
     queue: int = QUEUE
     pumps: list[Pump] = field(default_factory=list)
     _due: WeakKeyDictionary[Pump, float] = field(default_factory=WeakKeyDictionary)
@@ -178,6 +192,10 @@ class LockStep:
         if pump in self.pumps:
             self.pumps.remove(pump)
         return True
+
+    def backlog(self, pump: Pump) -> int:
+        """Return the blocks that wait, and the one being heard."""
+        return self.waiting(pump.stream.attributes.label) + 1
 
     def lead(self, block: int) -> int:
         """Return what one thread needs."""

@@ -19,7 +19,7 @@ from radio.pluto.setter import Setter
 from radio.pluto.transmitter import Transmitter
 from radio.pluto.upkeep import Upkeep
 from radio.safety import Authorisation
-from radio.settings import Change, Limits, Settings, changed
+from radio.settings import Change, Limits, Settings, changed, is_heard
 
 
 @dataclass(eq=False)
@@ -164,6 +164,8 @@ class PlutoRadio:
     def configure(self, change: Change) -> Settings:
         """Set something, read it back, and return all settings; a retune begins a new session.
 
+        All that is heard from now() on is heard with them.
+
         Raises:
             SettingError: a value is beyond the limits, or the radio did not take it: all is as before.
             NotAuthorisedError: the transmitter would leave its band.
@@ -178,7 +180,15 @@ class PlutoRadio:
             if self.allowed is not None:
                 self._transmitter.check(after)
             self._setter.put(change, after)
-            return self._upkeep.settings
+        if is_heard(change):
+            self._flush()
+        return self._upkeep.settings
+
+    def _flush(self) -> None:
+        try:
+            self.link.streams.flush()
+        except RadioError as error:
+            raise self._upkeep.given_up(error) from error
 
     def align(self, index: int) -> None:
         """Make `index` what the next sample is called; what was heard is forgotten."""
