@@ -11,6 +11,7 @@ from fl.uplink.waveform.settings import Modem
 from fl.virtual_plutos import Emulator, Scene
 from radio.emulation.clock import LockStep
 from radio.emulation.server import serving
+from radio.exits import close_together
 from radio.pluto.link import Link
 from radio.pluto.pace import FreeRunning, Pace
 from radio.pluto.radio import PlutoRadio
@@ -118,13 +119,13 @@ def _periods(counts: list[int], about: Modem) -> int:
 def _opened(
     config: RadioConfig, uris: tuple[str, ...] | list[str], about: Modem, pace: Pace, epoch: str, ending: ExitStack
 ) -> list[PlutoRadio]:
-    radios = []
+    radios: list[PlutoRadio] = []
+    ending.callback(close_together, radios)
     for uri in uris:
         link = Link(uri, _tuning(config.pluto, about), pace, config.pluto.block, config.pluto.timeout_s,
                     config.pluto.antenna_delay, config.pluto.trigger)  # fmt: skip
         guarded = not config.pluto.emulate  # virtual ones end with this process
         radio = PlutoRadio(link, _allowed(config.tx), config.timing_uncertainty, epoch, guarded)
-        ending.callback(radio.close)
         radios.append(radio)
     return radios
 

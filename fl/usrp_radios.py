@@ -8,6 +8,7 @@ from fl.radio_config import Radio as RadioConfig
 from fl.radios import Bench
 from fl.uplink.waveform.settings import Modem
 from fl.usrp_config import Usrp
+from radio.exits import close_together
 from radio.safety import Authorisation
 from radio.usrp.clock import Sources
 from radio.usrp.host import find_channels, open_radios
@@ -33,8 +34,7 @@ def usrp(config: RadioConfig, agents: int, about: Modem) -> Bench:
     devices = list({channel.device.args: channel.device for channel in channels}.values())
     radios = open_radios(devices, channels, _tuning(wished, about), _manner(wished), _allowed(config.tx))
     ending = ExitStack()
-    for radio in radios:
-        ending.callback(radio.close)
+    ending.callback(close_together, radios)
     atexit.register(ending.close)
     return Bench(
         about.carrier,

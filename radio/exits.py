@@ -11,6 +11,7 @@ import logging
 import signal
 import sys
 import threading
+from collections.abc import Sequence
 from types import FrameType
 from typing import Protocol
 
@@ -48,16 +49,30 @@ def _leave(number: int, _frame: FrameType | None) -> None:
     sys.exit(128 + number)
 
 
-def _close_all() -> None:
-    closing = [threading.Thread(target=_close, args=(radio,)) for radio in list(_open)]
+def close_together(radios: Sequence[Closable]) -> None:
+    """Close radios, all at once; one that cannot be closed keeps none of the others from it.
+
+    Raises:
+        RadioError: what the first of those said that may still be sending.
+    """
+    failures: list[Exception] = []
+    closing = [threading.Thread(target=_close, args=(radio, failures)) for radio in radios]
     for thread in closing:
         thread.start()
     for thread in closing:
         thread.join()
+    for failure in failures[1:]:
+        _log.error("%s", failure)
+    if failures:
+        raise failures[0]
 
 
-def _close(radio: Closable) -> None:
+def _close(radio: Closable, failures: list[Exception]) -> None:
     try:
         radio.close()
-    except Exception as error:  # noqa: BLE001 - nobody is left to handle it, but somebody may read it
-        _log.error("%s", error)
+    except Exception as error:  # noqa: BLE001 - raised by the thread that waits for this one
+        failures.append(error)
+
+
+def _close_all() -> None:
+    close_together(list(_open))

@@ -150,12 +150,14 @@ class LockStep:
     Args:
         due: returns the air time, in samples, at which the next block ends that a radio of a label will fetch.
         rate: in Hz, of the air.
+        waiting: returns how many whole blocks wait for a radio of a label to fetch them.
         queue: kernel buffers of a transmitter.
         captured: blocks on their way: the one that the air fills, and one that ends at this very instant.
     """
 
     due: Callable[[str], float]
     rate: float
+    waiting: Callable[[str], int]
     queue: int = QUEUE
     captured: int = 2
     pumps: list[Pump] = field(default_factory=list)

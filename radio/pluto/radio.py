@@ -20,7 +20,7 @@ from radio.pluto.setter import Setter
 from radio.pluto.transmitter import Transmitter
 from radio.pluto.upkeep import Upkeep
 from radio.safety import Authorisation
-from radio.settings import Change, Limits, Settings, changed
+from radio.settings import Change, Limits, Settings, changed, is_heard
 
 
 @dataclass(eq=False)
@@ -189,7 +189,7 @@ class PlutoRadio:
             if self.allowed is not None:
                 self._transmitter.check(after)
             self._setter.put(change, after)
-        if tuning.is_heard(change):
+        if is_heard(change):
             self._while_running(self.link.streams.catch_up)
         return self._upkeep.settings
 

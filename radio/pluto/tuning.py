@@ -204,11 +204,6 @@ def read_settings(attributes: Attributes, wished: Settings, is_sending: bool) ->
     )
 
 
-def is_heard(change: Change) -> bool:
-    """Return whether the radio itself hears differently after a change."""
-    return change != Change(tx_attenuation_db=change.tx_attenuation_db)
-
-
 def is_retuned(change: Change) -> bool:
     """Return whether a change begins a new session."""
     return change.lo_offset_hz is not None

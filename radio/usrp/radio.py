@@ -18,7 +18,7 @@ import numpy as np
 from radio import exits
 from radio.base import LateError, RadioError, Samples, check_burst
 from radio.safety import Authorisation, check_band
-from radio.settings import Change, Limits, SettingError, Settings, changed
+from radio.settings import Change, Limits, SettingError, Settings, changed, is_heard
 from radio.usrp import clock, mixers, tuning
 from radio.usrp.count import Count
 from radio.usrp.device import Channel
@@ -198,6 +198,8 @@ class UsrpRadio:
     def configure(self, change: Change) -> Settings:
         """Set something, read it back, and return all settings; a retune begins a new session.
 
+        All that is heard from now() on is heard with them.
+
         Raises:
             SettingError: a value is beyond the limits, or the radio did not take it: all is as before.
             NotAuthorisedError: the transmitter would leave its band.
@@ -215,6 +217,8 @@ class UsrpRadio:
             self._set(after, before)
             raise
         self._settings = tuning.read_settings(self.channel, after)
+        if is_heard(change):  # what was heard before is on its way
+            self._wait(round(self._time() * self.sample_rate) - self._count.origin)
         return self._settings
 
     def close(self) -> None:

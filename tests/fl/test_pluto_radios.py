@@ -1,11 +1,14 @@
 """PlutoSDRs of a configuration: what they need, and that a bench of virtual ones carries a round."""
 
+import threading
+
 import pytest
 
 from fl.config import ConfigError, check, parse
 from fl.setup import open_radios, stations
 from fl.uplink.waveform.round import Round
 from radio.base import RadioError
+from radio.pluto.radio import PlutoRadio
 from tests.drivers import need_libiio
 
 VIRTUAL = (
@@ -92,3 +95,21 @@ def test_closing_a_bench_closes_its_radios():
     bench.close()
     with pytest.raises(RadioError, match="is closed"):
         bench.server.receive(10, 0)
+
+
+def test_a_radio_that_cannot_be_closed_keeps_none_of_the_others_of_a_bench_from_it(monkeypatch):
+    """Each waits until all are being closed."""
+    need_libiio()
+    _, bench = open_radios(parse("", [*VIRTUAL, "agents.count=1", "task.partition=class_overlap"]))
+    together, close = threading.Barrier(2, timeout=10), PlutoRadio.close
+
+    def close_and_wait(radio):
+        close(radio)
+        if radio is bench.server:
+            together.wait()
+            raise RadioError("planted")
+        together.wait()
+
+    monkeypatch.setattr(PlutoRadio, "close", close_and_wait)
+    with pytest.raises(RadioError, match="planted"):
+        bench.close()

@@ -251,6 +251,17 @@ def test_attenuation_takes_from_what_arrives_as_much_as_it_says(pair):
     assert 10 * np.log10(heard[0] / heard[1]) == pytest.approx(6.0, abs=0.5)
 
 
+def test_what_is_heard_from_now_on_after_a_setting_is_heard_with_it(pair):
+    """Whoever is heard meanwhile lets the clock of the other one run on, and blocks of it may wait to be fetched."""
+    for sender, hearer in ((pair.sender, pair.hearer), (pair.hearer, pair.sender)):
+        limits, before = hearer.limits.rx_gain_db, hearer.settings.rx_gain_db
+        sender.transmit(np.tile(burst(), 100), sender.now() + sender.lead_time + pair.haste)
+        sender.receive(20_000, sender.now())
+        hearer.configure(Change(rx_gain_db=limits.nearest(max(limits.low, before - 20))))
+        heard = hearer.receive(20 * BURST, hearer.now()).data.reshape(20, BURST)
+        assert np.ptp([10 * np.log10(level(part)) for part in heard]) < 1
+
+
 def test_time_never_goes_back_and_what_was_heard_is_over(pair):
     instants = [pair.hearer.now()]
     for count in (1, 1000, 37, 4096):

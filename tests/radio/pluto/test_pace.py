@@ -33,7 +33,7 @@ def test_streams_that_ended_are_not_kept(bench):
     for _ in range(3):
         started_again(radio)
     gc.collect()
-    assert sum(isinstance(found, Pump) for found in gc.get_objects()) == 1
+    assert sum(type(found) is Pump for found in gc.get_objects()) == 1
 
 
 def test_a_thread_that_breaks_off_for_whatever_reason_is_a_failed_radio(bench, monkeypatch):

@@ -9,6 +9,7 @@ from radio.air import Unit
 from radio.base import RadioError
 from radio.emulation.clock import RealTime
 from radio.emulation.tdd import IDLE
+from radio.pluto.contact import connect
 from tests.radio.pluto.test_faults import arrives, burst, place_of
 from tests.radio.pluto.virtual import Virtual
 from tests.real_time import real_time
@@ -82,7 +83,7 @@ def test_a_closed_radio_leaves_its_controller_so_that_streams_of_anybody_start(t
     bench.radio(0, trigger=trigger).close()
     unit = bench.host.units[0]
     assert unit.tdd.state == IDLE
-    assert unit.buffers.receive_in is not None
+    assert unit.tdd.wait("cf-ad9361-lpc") == 0
     bench.close()
 
 
@@ -97,10 +98,10 @@ def test_a_controller_that_starts_nothing_is_done_without_and_said_to(caplog):
 
 
 def test_a_controller_that_somebody_left_waiting_does_not_keep_streams_from_starting(bench):
-    radio = bench.radio(0, trigger="off")
+    bench.radio(0, trigger="off").close()
+    _, attributes = connect(bench.host.uris[0], bench.timeout)
     for setting, value in (("tdd_1_polarity", 0.0), ("tdd_enable", 1.0)):
-        radio.link.attributes.put(setting, value)
-    radio.close()
+        attributes.put(setting, value)
     assert bench.host.units[0].tdd.wait("cf-ad9361-lpc") is None
     again = bench.radio(0, trigger="off")
     assert again.receive(100, again.now()).data.size == 100

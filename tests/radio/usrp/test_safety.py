@@ -15,12 +15,13 @@ from tests.radio.usrp.virtual import CARRIER, Virtual
 
 # A child whose radio is sending says, at its very end, which gain the stand-in was left with and what was queued.
 CHILD = """
-import atexit, sys, time
+import atexit, signal, sys, time
 import numpy as np
 from radio.usrp.pace import FreeRunning
 from tests.radio.usrp.virtual import Virtual
 
 how = sys.argv[1]
+signal.signal(signal.SIGINT, signal.default_int_handler)  # the background jobs of a shell ignore it
 host = Virtual(1, rate=1e6, block=4096, is_real_time=True)
 part = host.parts[0]
 
