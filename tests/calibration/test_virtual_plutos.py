@@ -161,7 +161,7 @@ def test_settings_are_those_that_the_chip_has(found):
 
 
 def test_the_taps_of_a_channel_are_found():
-    """At 30 dB over noise, to 40 dB: soundings are many. A constant delay and the common phase are no part of a channel."""
+    """At 30 dB over noise, to 40 dB: soundings are many. A constant delay and the common phase are no part of it."""
     need_libiio()
     uri = "pluto:agents=1,block=16384,profile=exponential,delay_spread_s=2e-7,offset_ppm=10,latency=30,snr_db=30"
     keys = ("radio.pluto.tx_attenuation_db=0",)
