@@ -32,6 +32,7 @@ class Counted:
     _origin: int = 0
     _ended: int = 0
     _left: float | None = None
+    _has_gone_on: bool = False
 
     @property
     def pump(self) -> Pump:
@@ -110,8 +111,10 @@ class Counted:
         pump, self._pump = self._pump, None
         if pump is None:
             return
-        self._origin = self._ended = pump.ring.end
-        self._left = self.pace.seconds(pump)
+        if self._has_gone_on:  # else its indices are not those of the clock, and the stream before it counts
+            self._origin = self._ended = pump.ring.end
+            self._left = self.pace.seconds(pump)
+        self._has_gone_on = False
         self.pace.stop(pump)
         pump.stream.close()
 
@@ -133,6 +136,7 @@ class Counted:
             with self.pump.changed:
                 passed = self.pace.seconds(self.pump) - self._left
                 self.rebase(self._ended + max(round(passed * self.rate), 0))
+        self._has_gone_on = True
 
 
 def opened(attributes: Attributes, block: int, queue: int) -> Stream:
