@@ -159,11 +159,11 @@ def _warn(history: list[dict[str, Any]]) -> None:
 
 
 def _describe(experiment: Any, folder: Path, cache: Path, record_every: int | None, as_json: bool) -> None:
-    """Say what would run; real radios are not even opened for it."""
+    """Say what would run; radios that are not merely simulated, virtual ones too, are not even opened for it."""
     from fl.airtime import airtime
     from fl.setup import assemble, record_rounds, unopened
 
-    if experiment.uplink.kind == "waveform" and not experiment.radio.is_simulated:
+    if experiment.uplink.kind == "waveform" and experiment.radio.kind != "loopback":
         sizes: dict[str, Any] = unopened(experiment)
     else:
         parts = assemble(experiment, cache)

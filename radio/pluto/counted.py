@@ -35,6 +35,7 @@ class Counted:
     _origin: int = 0
     _ended: int = 0
     _left: float | None = None
+    _has_gone_on: bool = False
 
     @property
     def pump(self) -> Pump:
@@ -107,7 +108,9 @@ class Counted:
         Raises:
             RadioError: why it has not.
         """
-        self.wait(self.pump.stream.heard + self.pace.captured * self.block)
+        with self.pump.changed:
+            last = self.pump.stream.heard + self.pace.backlog(self.pump) * self.block
+        self.wait(last)
 
     def shift(self) -> int:
         """Return the index of this radio's clock at which its stream began."""
@@ -124,9 +127,11 @@ class Counted:
         pump, self._pump = self._pump, None
         if pump is None:
             return
-        with pump.changed:  # of the same block
-            self._origin = self._ended = pump.ring.end
-            self._left = self.pace.seconds(pump)
+        with pump.changed:
+            if self._has_gone_on:  # else its indices are not those of the clock, and the stream before it counts
+                self._origin = self._ended = pump.ring.end
+                self._left = self.pace.seconds(pump)
+        self._has_gone_on = False
         if self.pace.stop(pump):
             pump.stream.close()
 
@@ -153,6 +158,7 @@ class Counted:
             with self.pump.changed:
                 passed = self.pace.seconds(self.pump) - self._left
                 self.rebase(self._ended + max(round(passed * self.rate), 0))
+        self._has_gone_on = True
 
 
 def opened(attributes: Attributes, block: int, queue: int) -> Stream:

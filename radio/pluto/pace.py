@@ -6,6 +6,7 @@ the one whose next block ends first, and only as far as somebody wants to hear: 
 """
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -37,11 +38,9 @@ class Pace(Protocol):
 
     Attributes:
         queue: kernel buffers of a transmitter.
-        captured: blocks that may have been captured, in part at least, and not been heard.
     """
 
     queue: int
-    captured: int
 
     def start(self, pump: Pump, rate: float) -> None:
         """Keep a pump running whose stream is open; `rate` in Hz."""
@@ -53,6 +52,10 @@ class Pace(Protocol):
 
     def stop(self, pump: Pump) -> bool:
         """Keep it running no more, and return whether its stream may be closed: whether nobody is inside of it."""
+        ...
+
+    def backlog(self, pump: Pump) -> int:
+        """Return how many of the blocks that will be fetched may hold samples from before now."""
         ...
 
     def lead(self, block: int) -> int:
@@ -71,12 +74,10 @@ class FreeRunning:
     Args:
         queue: kernel buffers of a transmitter: more survive more load, and a burst must be further ahead.
         began: returns when the stream of a radio of a label began, in seconds of its own clock, where somebody knows.
-        captured: blocks on their way: all that the kernel keeps, and the one that is being fetched.
     """
 
     queue: int = QUEUE
     began: Callable[[str], float] | None = None
-    captured: int = HEAR_DEPTH + 1
     _threads: dict[Pump, tuple[threading.Event, list[threading.Thread]]] = field(default_factory=dict)
     _rates: WeakKeyDictionary[Pump, float] = field(default_factory=WeakKeyDictionary)
     _began: WeakKeyDictionary[Pump, float] = field(default_factory=WeakKeyDictionary)
@@ -124,6 +125,13 @@ class FreeRunning:
             )
         return not stuck
 
+    def backlog(self, pump: Pump) -> int:
+        """Return the blocks that are due by the time of day, if their beginning is known, and one for what is not."""
+        if self.began is not None or pump not in self._began:
+            return HEAR_DEPTH + 1
+        missing = (time.monotonic() - self._began[pump]) * self._rates[pump] - pump.stream.heard
+        return min(max(math.ceil(missing / pump.stream.block), 0), HEAR_DEPTH) + 1
+
     def lead(self, block: int) -> int:
         """Return what threads need."""
         return thread_blocks(self.queue) * block
@@ -152,14 +160,12 @@ class LockStep:
         rate: in Hz, of the air.
         waiting: returns how many whole blocks wait for a radio of a label to fetch them.
         queue: kernel buffers of a transmitter.
-        captured: blocks on their way: the one that the air fills, and one that ends at this very instant.
     """
 
     due: Callable[[str], float]
     rate: float
     waiting: Callable[[str], int]
     queue: int = QUEUE
-    captured: int = 2
     pumps: list[Pump] = field(default_factory=list)
     _due: WeakKeyDictionary[Pump, float] = field(default_factory=WeakKeyDictionary)
 
@@ -186,6 +192,10 @@ class LockStep:
         if pump in self.pumps:
             self.pumps.remove(pump)
         return True
+
+    def backlog(self, pump: Pump) -> int:
+        """Return the blocks that wait, and the one being heard."""
+        return self.waiting(pump.stream.attributes.label) + 1
 
     def lead(self, block: int) -> int:
         """Return what one thread needs."""

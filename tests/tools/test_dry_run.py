@@ -11,6 +11,7 @@ from calibration.entry import Subject
 from calibration.table_file import store
 from radio.settings import Settings
 from tests.calibration.entries import entry
+from tests.drivers import need_libiio
 from tools.cli import main
 
 KEYS = ("radio.pluto.carrier_hz=2.44e9", "radio.tx.medium=cable", "radio.tx.authorised_band=[2.43e9, 2.45e9]")
@@ -124,3 +125,22 @@ def test_no_command_is_suggested_that_has_a_radio_twice():
     told = CliRunner().invoke(main, ["calibrate", "all", *URIS, *URIS[:2], "--dry-run"])
     assert "ip:192.0.2.1 more often" in told.output
     assert "fill in" not in told.output
+
+
+def test_a_run_over_virtual_radios_with_a_table_that_is_void_is_said_and_nothing_is_sent_to_measure_it_again(tmp_path):
+    """Not even an emulator is started: `no_radio` would see it."""
+    need_libiio()
+    virtual = ("radio.kind=pluto", "radio.pluto.emulate=true", *KEYS)
+    keys = ("uplink.kind=waveform", "task.partition=class_overlap", "agents.count=1", "waveform.response_s=0.01",
+            "waveform.trigger_lead_s=0.01", "radio.loopback.redraw=false", *virtual)  # fmt: skip
+    table, config = tmp_path / "table.json", tmp_path / "empty.toml"
+    entries = [entry("latency", delay=133.0)]
+    store(table, entries)
+    before = table.read_bytes()
+    config.write_text("")
+    used = (f"calibration.table={table}", "calibration.use=['latency']")
+    sets = [word for key in (*keys, *used) for word in ("--set", key)]
+    about = json.loads(call("run", config, *sets, "--dry-run", "--json"))
+    assert about["medium"] == "cable"
+    assert about["tx_attenuation_db"] == f"as in {table}"
+    assert table.read_bytes() == before

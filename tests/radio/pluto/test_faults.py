@@ -1,5 +1,6 @@
 """Drills: what a Pluto can do to its client, and what the client says and does then."""
 
+import threading
 import time
 from collections import deque
 from contextlib import closing
@@ -63,6 +64,72 @@ def test_lost_samples_are_raised_and_the_offset_is_learned_again_in_a_new_sessio
     assert sender.session != before
     assert sender.now() > now
     arrives(bench, sender, hearer)
+
+
+@pytest.mark.parametrize("verb, error, said", [
+    ("pull", OverrunError, r"lost samples \(overflow"), ("push", LateError, r"ran dry \(underflow"),
+])  # fmt: skip
+def test_a_thread_that_comes_too_late_for_the_kernel_queue_is_noticed_and_the_streams_start_again(verb, error, said):
+    """Nobody sets a flag here: in real time, samples are lost while the thread waits."""
+    gone = threading.Event()
+
+    def noted(action):
+        return lambda *arguments: (action(*arguments), gone.set())
+
+    with closing(Virtual(1, rate=1e6, clock=RealTime(), block=16_384)) as bench:
+        radio, unit = bench.radio(0), bench.host.units[0]
+        before, stream = radio.session, radio.link.pump.stream
+        loser, name = (unit.reception, "lost") if verb == "pull" else (unit.medium, "ran_dry")
+        setattr(loser, name, noted(getattr(loser, name)))
+        action = getattr(stream, verb)
+        setattr(stream, verb, lambda *arguments: (gone.wait(60), action(*arguments))[1])
+        assert gone.wait(60)
+        with pytest.raises(error, match=said):
+            radio.receive(16_384, radio.now())
+        assert unit.chip.tx_lo_down
+        radio.receive(100, radio.now())
+        assert radio.session != before
+
+
+@pytest.mark.parametrize("verb, asked", [("pull", "samples"), ("push", "room for samples")])
+def test_a_block_that_is_answered_too_late_costs_the_streams_not_the_radio(verb, asked):
+    bench = Virtual(1, timeout=0.5)
+    with closing(bench):
+        radio, faults = bench.radio(0), bench.host.units[0].faults
+        before, stream = radio.session, radio.link.pump.stream
+        action = getattr(stream, verb)
+
+        def late(*arguments):
+            faults.late = 0.8
+            return action(*arguments)
+
+        setattr(stream, verb, late)
+        with pytest.raises(ContactError, match=rf"radio ip:127.*no answer when asked for {asked}\b"):
+            radio.receive(8 * bench.block, radio.now())
+        faults.late = 0.0
+        radio.receive(100, radio.now())
+        assert radio.session != before
+        assert bench.host.units[0].chip.tx_lo_down
+
+
+def test_time_goes_on_over_an_opening_that_failed(bench):
+    """In which streams ran already, but never came to their own indices."""
+    sender, hearer = bench.radio(0), bench.radio(1)
+    sender.align(0)
+    unit, loopback = bench.host.units[0], Address("ad9361-phy", "DEBUG", "", "loopback")
+    before = bench.zero(0, sender)
+    bench.host.call(unit.faults.overflow)
+    with pytest.raises(OverrunError):
+        sender.receive(100, sender.now())
+    unit.faults.missing.add(loopback)
+    for _ in range(2):
+        hearer.receive(20_000, hearer.now())
+        with pytest.raises(LostRadioError, match="loopback"):
+            sender.now()
+    unit.faults.missing.clear()
+    hearer.receive(20_000, hearer.now())
+    sender.now()
+    assert abs(bench.zero(0, sender) - before) < bench.block
 
 
 def test_the_other_radios_go_on_without_one_that_is_unplugged_in_the_middle_of_a_burst(bench):
