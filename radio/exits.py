@@ -58,9 +58,13 @@ def close_together(radios: Sequence[Closable]) -> None:
     failures: list[Exception] = []
     closing = [threading.Thread(target=_close, args=(radio, failures)) for radio in radios]
     for thread in closing:
-        thread.start()
+        try:
+            thread.start()
+        except RuntimeError:  # some Pythons start no thread any more at the end of the process
+            thread.run()
     for thread in closing:
-        thread.join()
+        if thread.ident is not None:
+            thread.join()
     for failure in failures[1:]:
         _log.error("%s", failure)
     if failures:
