@@ -29,6 +29,7 @@ VIRTUAL = (
     ("radio.pluto.uris=ip:192.168.2.1", "radio.pluto.uris: write a list", "got 'ip:192.168.2.1'"),
     ("radio.pluto.rx_gain_db=30.5", "radio.pluto.rx_gain_db", "multiple of 1, got 30.5"),
     ("radio.pluto.block=8192", "response_s: must leave", "smaller block"),
+    ("radio.pluto.block=65536", "round_period_s: a fifth of it must leave", "smaller block"),
     ("radio.tx.authorised_band=[918e6, 912e6]", "must rise from low to high, got [918000000, 912000000]", "lower fre"),
     ("radio.tx.authorised_band=[918e6]", "an entry of the list is missing", "got [918000000.0]"),
     ("uplink.kind=symbol", "radio.kind = pluto and uplink.kind = symbol", "set uplink.kind = waveform"),

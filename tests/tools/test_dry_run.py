@@ -124,3 +124,13 @@ def test_no_command_is_suggested_that_has_a_radio_twice():
     told = CliRunner().invoke(main, ["calibrate", "all", *URIS, *URIS[:2], "--dry-run"])
     assert "ip:192.0.2.1 more often" in told.output
     assert "fill in" not in told.output
+
+
+def test_a_radio_alone_is_rehearsed_without_agents():
+    sets = [word for key in KEYS for word in ("--set", key)]
+    told = call("calibrate", "all", *URIS[:2], *sets, "--dry-run")
+    assert "it is alone" in told
+    assert "agent(s)" not in told
+    parts = json.loads(call("calibrate", "all", *URIS[:2], *sets, "--dry-run", "--json"))
+    assert all(part["agent"] == 0 for part in parts)
+    assert any(part["seconds"] > 0 for part in parts)
