@@ -151,9 +151,17 @@ def meet(sender: Radio, hearer: Radio, signals: Signals) -> Meeting:
     check_scale(loudest.data, loudest.clipped, hearer)
     _check_tone(heard, signals.sample_rate, hearer)
     raise CalibrationError(
-        f"radio {hearer.serial} heard no beacon of {sender.serial} in {signals.search} samples ({reason}); look at "
-        "antennas, cables and carrier, raise the receiver's gain or lower the sender's attenuation"
+        f"radio {hearer.serial} heard no beacon of {sender.serial} in {signals.search} samples ({reason}); "
+        f"{_advice(sender)}"
     )
+
+
+def _advice(sender: Radio) -> str:
+    """Return what to do if a sender is not heard."""
+    set_to, most = sender.settings.tx_attenuation_db, sender.limits.tx_attenuation_db
+    if most.low < most.high <= set_to:
+        return f"the sender has its largest attenuation, {set_to:g} dB: measure levels first, or set tx_attenuation_db"
+    return "look at antennas, cables and carrier, raise the receiver's gain or lower the sender's attenuation"
 
 
 def send(sender: Radio, hearer: Radio, wave: np.ndarray, meeting: Meeting, at: int | None = None) -> Heard:

@@ -15,6 +15,7 @@ from calibration.rules import RULES, rule_of
 from radio.base import RadioError
 
 COMMAND = "airmeta calibrate"
+PLURAL = {"was": "were", "does": "do"}
 SKEW = timedelta(minutes=1)  # by which the clocks of two machines that share a table may differ
 
 
@@ -109,7 +110,7 @@ def look_up(table: Table, kind: str, radio: Subject, partner: Subject | None, no
     closest = min(same_ends, key=lambda entry: (_distance(entry, ends), -entry.time.timestamp()))
     reason = _other_settings(closest, ends) or _other_session(closest, ends) or stale(closest, now)
     if reason:
-        raise Refused(f"{named(kind, closest.ends)} {reason}", again)
+        raise Refused(_sentence(kind, closest.ends, reason), again)
     return closest
 
 
@@ -157,6 +158,13 @@ def named(kind: str, ends: Sequence[Subject]) -> str:
     return f"{kind} of {' against '.join(_serials(ends))}"
 
 
+def _sentence(kind: str, ends: Sequence[Subject], predicate: str) -> str:
+    """Return a sentence about what was measured: levels are many, anything else is one."""
+    first, _, rest = predicate.partition(" ")
+    verb = PLURAL.get(first, first) if kind == "levels" else first
+    return f"{named(kind, ends)} {verb} {rest}"
+
+
 def spoken(duration: timedelta) -> str:
     """Return a duration with one unit, as in "3 h"."""
     seconds = duration.total_seconds()
@@ -188,10 +196,10 @@ def _not_these(table: Table, kind: str, ends: Sequence[Subject]) -> str:
     if own:
         others = ", ".join(dict.fromkeys(" and ".join(_serials(entry.ends[1:])) or "itself" for entry in own))
         wanted = f"against {ends[1].serial}" if len(ends) > 1 else "by itself"
-        return f"{kind} of {ends[0].serial} was measured against {others}, not {wanted}"
+        return _sentence(kind, ends[:1], f"was measured against {others}, not {wanted}")
     known = ", ".join(dict.fromkeys(entry.radio.serial for entry in entries))
     there = f"{kind} of {known}" if known else f"no {kind} at all"
-    return f"{named(kind, ends)} was never measured; {table.name} has {there}"
+    return f"{_sentence(kind, ends, 'was never measured')}; {table.name} has {there}"
 
 
 def _other_settings(entry: Entry, ends: Sequence[Subject]) -> str:

@@ -1,6 +1,7 @@
 """From the tables `radio.pluto` and `radio.tx` to radios: a server and its agents on PlutoSDRs, real or virtual."""
 
 import atexit
+import logging
 import math
 from contextlib import ExitStack
 
@@ -18,6 +19,8 @@ from radio.pluto.radio import PlutoRadio
 from radio.pluto.tuning import Tuning
 from radio.pluto.virtual import count_of, in_turn
 from radio.safety import Authorisation
+
+_log = logging.getLogger(__name__)
 
 
 def pluto(config: RadioConfig, agents: int, about: Modem, noise_var: float, redraw: float, seed: int) -> Bench:
@@ -45,6 +48,7 @@ def pluto(config: RadioConfig, agents: int, about: Modem, noise_var: float, redr
             radios = _opened(
                 config, config.pluto.uris[: 1 + agents], about, FreeRunning(config.pluto.queue), "", ending
             )
+            _warn_of_lock_step(radios)
             if config.pluto.trigger == "external":
                 _catch(radios)
             else:
@@ -62,6 +66,16 @@ def pluto(config: RadioConfig, agents: int, about: Modem, noise_var: float, redr
         not config.pluto.waits,
         lambda: sum(radio.breaks for radio in radios),
     )
+
+
+def _warn_of_lock_step(radios: list[PlutoRadio]) -> None:
+    """Say that virtual radios whose sample time flies as fast as samples are fetched leave threads no time."""
+    if any(radio.link.sdr.ctx.attrs.get("airmeta,clock") == "lock-step" for radio in radios):
+        _log.warning(
+            "radio %s: virtual, in lock-step: a run comes too late for its bursts; start airmeta radio emulate "
+            "--real-time",
+            radios[0].link.uri,
+        )
 
 
 def _scene(config: RadioConfig, agents: int, about: Modem, noise_var: float, redraw: float, seed: int) -> Scene:

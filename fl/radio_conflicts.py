@@ -166,9 +166,10 @@ def _times(config: "Config") -> Iterator[Conflict]:
     for key, (samples, needed) in spans.items():
         if samples < needed:
             least = needed / wave.sample_rate / (FIRST_BEACON if key == "round_period_s" else 1)
+            share = "a fifth of it " if key == "round_period_s" else ""
             yield (
                 (f"waveform.{key}", f"radio.{config.radio.kind}.block", "waveform.sample_rate"),
-                f"waveform.{key}: must leave {needed} samples for {remedy[0]}, got {samples}; set it to "
+                f"waveform.{key}: {share}must leave {needed} samples for {remedy[0]}, got {samples}; set it to "
                 f"{math.ceil(1e4 * least) / 1e4:g} or more, or {remedy[1]}",
             )
 

@@ -9,6 +9,7 @@ import numpy as np
 from radio.air import Unit
 from radio.emulation import chip_attributes, layout, synthesis
 from radio.emulation.buffers import START_SPREAD, Buffers
+from radio.emulation.clock import LockStep
 from radio.emulation.faults import Faults
 from radio.emulation.front_end import FrontEnd
 from radio.emulation.layout import ADC, BUFFERED, DDS, PHY, TDD, Attribute, fixed
@@ -101,6 +102,7 @@ class VirtualPluto:
             "hw_model": "Analog Devices PlutoSDR Rev.B (virtual, airmeta)",
             "hw_model_variant": "0",
             "hw_serial": self.serial,
+            "airmeta,clock": "lock-step" if isinstance(self.medium.clock, LockStep) else "real-time",
             "fw_version": "v0.39-airmeta" if self.has_tdd else "v0.38-airmeta",
             "ad9361-phy,xo_correction": str(self.chip.crystal),
             "ad9361-phy,model": "ad9363a",

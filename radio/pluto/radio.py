@@ -228,5 +228,6 @@ class PlutoRadio:
     def _late(self, at: int, missing: int) -> LateError:
         return LateError(
             f"radio {self.link.uri}: samples for index {at} come {missing} samples too late; hand them over "
-            f"{self.lead_time} samples ahead of now(), or start them at {at + missing} or later"
+            f"{self.lead_time} samples ahead of now(), or start them at {at + missing} or later; in a round: raise "
+            "waveform.response_s, trigger_lead_s or turnaround_s"
         )

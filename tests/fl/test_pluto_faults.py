@@ -138,7 +138,9 @@ def test_a_run_whose_server_radio_is_lost_stops_with_everything_saved_and_goes_o
 
     config, folder = experiment(5), RunFolder(tmp_path / "run")
     with pytest.raises(
-        RunError, match=r"^round 3: the server's radio is lost \(radio ip:127.*no PlutoSDR answers.*cable.*--resume"
+        RunError,
+        match=r"^round 4 of 5: the server's radio is lost \(radio ip:127.*no PlutoSDR answers.*cable.*"
+        "round 3 has delivered nothing.*--resume",
     ):
         run(config, folder, cache, resume=False, observe=observe)
     before = lines(folder)

@@ -8,6 +8,8 @@ from fl.config import ConfigError, check, parse
 from fl.setup import open_radios, stations
 from fl.uplink.waveform.round import Round
 from radio.base import RadioError
+from radio.emulation.bench import Bench
+from radio.emulation.server import serving
 from radio.pluto.radio import PlutoRadio
 from tests.drivers import need_libiio
 
@@ -31,6 +33,7 @@ VIRTUAL = (
     ("radio.pluto.uris=ip:192.168.2.1", "radio.pluto.uris: write a list", "got 'ip:192.168.2.1'"),
     ("radio.pluto.rx_gain_db=30.5", "radio.pluto.rx_gain_db", "multiple of 1, got 30.5"),
     ("radio.pluto.block=8192", "response_s: must leave", "smaller block"),
+    ("radio.pluto.block=65536", "round_period_s: a fifth of it must leave", "smaller block"),
     ("radio.tx.authorised_band=[918e6, 912e6]", "must rise from low to high, got [918000000, 912000000]", "lower fre"),
     ("radio.tx.authorised_band=[918e6]", "an entry of the list is missing", "got [918000000.0]"),
     ("uplink.kind=symbol", "radio.kind = pluto and uplink.kind = symbol", "set uplink.kind = waveform"),
@@ -86,6 +89,19 @@ def test_a_bench_of_virtual_plutos_carries_beacon_and_soundings(trigger):
     assert set(links) == {0, 1}, first.excluded
     for radio in (on_air.server, on_air.radio_of(0), on_air.radio_of(1)):
         radio.close()
+
+
+def test_units_in_lock_step_that_threads_would_serve_are_warned_of(caplog):
+    need_libiio()
+    bench = Bench(2)
+    with serving(bench) as host:
+        uris = ", ".join(f"'{uri}'" for uri in host.uris)
+        real = ["radio.pluto.emulate=false", f"radio.pluto.uris=[{uris}]", "agents.count=1", "radio.pluto.block=512",
+                "waveform.response_s=0.01", "waveform.trigger_lead_s=0.01", "task.partition=class_overlap"]  # fmt: skip
+        _, opened = open_radios(parse("", [*VIRTUAL, *real]))
+        opened.close()
+    assert "in lock-step: a run comes too late" in caplog.text
+    assert b'name="airmeta,clock" value="lock-step"' in bench.units[0].context
 
 
 def test_closing_a_bench_closes_its_radios():

@@ -144,3 +144,13 @@ def test_a_run_over_virtual_radios_with_a_table_that_is_void_is_said_and_nothing
     assert about["medium"] == "cable"
     assert about["tx_attenuation_db"] == 89.75  # latency says nothing of it
     assert table.read_bytes() == before
+
+
+def test_a_radio_alone_is_rehearsed_without_agents():
+    sets = [word for key in KEYS for word in ("--set", key)]
+    told = call("calibrate", "all", *URIS[:2], *sets, "--dry-run")
+    assert "it is alone" in told
+    assert "agent(s)" not in told
+    parts = json.loads(call("calibrate", "all", *URIS[:2], *sets, "--dry-run", "--json"))
+    assert all(part["agent"] == 0 for part in parts)
+    assert any(part["seconds"] > 0 for part in parts)

@@ -105,12 +105,14 @@ def _rehearse(kind: str, chosen: dict[str, Any]) -> None:
     """Say what a calibration would send, without opening a radio."""
     from calibration.sequence import KINDS
     from tools.calibrate.opening import parsed
-    from tools.calibrate.rehearsal import describe, rehearse
+    from tools.calibrate.rehearsal import describe, rehearse, rehearse_alone
+    from tools.calibrate.uris import is_alone
 
     with readable_errors():
         config = parsed(chosen["config"], chosen["uris"], chosen["overrides"])
-        agents = len(set(chosen["agents"])) or config.agents.count
-        parts = list(rehearse(config, agents, KINDS if kind == "all" else (kind,), _options(chosen)))
+        kinds = KINDS if kind == "all" else (kind,)
+        agents = 0 if is_alone(chosen["uris"]) else len(set(chosen["agents"])) or config.agents.count
+        parts = list(rehearse(config, agents, kinds, _options(chosen)) if agents else rehearse_alone(config, kinds))
     if chosen["as_json"]:
         click.echo(json.dumps([asdict(part) for part in parts]))
     else:
