@@ -110,6 +110,14 @@ def queueing(radio: Radio) -> int:
     return round(QUEUEING * radio.sample_rate) + MARGIN + radio.lead_time // 4
 
 
+def settled(hearer: Radio) -> int:
+    """Return the index from which on nothing is heard that others have sent before this call.
+
+    Whole buffers may be on their way to a hearer: fewer than a lead time holds, or its transmitter would have run dry.
+    """
+    return hearer.now() + hearer.lead_time
+
+
 def portion(hearer: Radio) -> int:
     """Return how many samples to ask for at a time while a burst is waited for: a buffer or two, at least `CHUNK`."""
     return max(CHUNK, hearer.lead_time // 4)

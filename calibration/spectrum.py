@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
-from calibration.exchange import Signals, check_scale, receive
+from calibration.exchange import Signals, check_scale, receive, settled
 from calibration.measurement import CalibrationError, Quantity
 from dsp.metrics import db
 from radio.base import Radio
@@ -69,7 +69,7 @@ def listen(hearer: Radio, signals: Signals) -> Silence:
         RadioError: the radio failed.
     """
     n = signals.numerology.n_fft
-    heard = receive(hearer, SEGMENTS * n, hearer.now())
+    heard = receive(hearer, SEGMENTS * n, settled(hearer))
     check_scale(heard.data, heard.clipped, hearer)
     samples = heard.data.astype(np.complex128)
     offset = complex(samples.mean())

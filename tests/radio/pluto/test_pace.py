@@ -2,6 +2,7 @@
 
 import gc
 import threading
+import weakref
 
 import pytest
 
@@ -30,10 +31,12 @@ def started_again(radio):
 
 def test_streams_that_ended_are_not_kept(bench):
     radio = bench.radio(0)
+    ended = []
     for _ in range(3):
+        ended.append(weakref.ref(radio.link.pump))
         started_again(radio)
     gc.collect()
-    assert sum(type(found) is Pump for found in gc.get_objects()) == 1
+    assert [pump() for pump in ended] == [None] * 3
 
 
 def test_a_thread_that_breaks_off_for_whatever_reason_is_a_failed_radio(bench, monkeypatch):
