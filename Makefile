@@ -31,7 +31,8 @@ docs: setup
 	$(BIN)/python docs/generate.py
 	$(BIN)/python -m sphinx -W -q docs docs/_build
 
-# What is too long for CI: slow tests, then every claim of the documentation.
+# What is too long for CI: slow tests, then every claim of the documentation. The drivers must be there (`airmeta doctor`,
+# EXTRAS=test,docs,sdr, GNU Radio), and two cores free: experiments in real time break streams on a machine with other work.
 nightly: setup
 	$(BIN)/python -m pytest -m 'slow or not slow'
 	$(BIN)/airmeta bench oamp --seeds 20
@@ -40,6 +41,9 @@ nightly: setup
 	$(BIN)/airmeta bench waveform
 	$(BIN)/airmeta bench air
 	$(BIN)/airmeta bench calibration
+	$(BIN)/airmeta bench emulator
+	$(BIN)/airmeta bench crosscheck
+	$(BIN)/airmeta bench crosscheck --planted 1.2
 
 clean:
 	rm -rf $(VENV) docs/_build *.egg-info

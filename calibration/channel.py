@@ -5,7 +5,8 @@ off it, and `calibration.numerology` which waveform fits.
 
 Uncertainties are those of the channel as it stood over the soundings, and of noise: a delete-one-group jackknife over
 twelve groups of soundings (Efron, "The Jackknife, the Bootstrap and Other Resampling Plans", 1982), Doppler apart.
-Gains are of the whole link, both radios included, at their present settings.
+Delay spread is apart as well: `calibration.delay_spread`. Gains are of the whole link, both radios included, at their
+present settings.
 """
 
 from dataclasses import replace
@@ -15,21 +16,22 @@ from scipy.special import j0
 from scipy.stats import t as student
 
 from calibration import delays
+from calibration.delay_spread import between
 from calibration.doppler import HALVED
 from calibration.exchange import Signals
-from calibration.measurement import Measurement, Quantity, Verdict
+from calibration.measurement import Measurement, Quantity, Verdict, no_less, no_more
 from calibration.numerology import COHERENCE, Present, advise, seen
 from calibration.response import Motion, Response, move, respond
 from calibration.soundings import PERIODS, Train, interferer, sound
 from dsp.metrics import db
-from dsp.ofdm import Numerology
+from dsp.ofdm import Numerology, delay_ramp
 from radio.base import Radio
 
 LEAST_SNR_DB = 10.0
 STRONG_DBFS = -40.0  # a signal above it that is in noise all the same is not helped by more gain
 GROUPS = 12
 SURE = float(student.ppf(0.975, GROUPS - 1))
-FLOOR = np.array([1e-3, 3e-4, 0.0, 0.0, 0.0])  # dB, samples²: what resampling and the cut of a profile leave
+FLOOR = np.array([1e-3, 1e-3, 0.0, 0.0, 0.0])  # dB, samples²: what resampling and the cut of a profile leave
 DEEPEST_DB = -60.0  # of the profile that is drawn
 
 
@@ -53,15 +55,20 @@ def measure(server: Radio, agent: Radio, signals: Signals, seconds: float = 0.5)
     found = _figures(train, signals) | _ripple(response) | _coherence(motion)
     verdict = _verdict(train, signals, found, motion)
     about = Measurement("channel", agent.serial, server.serial, found, verdict)
+    about = replace(about, curves=_curves(train, motion, response, numerology))
+    return _with_advice(about, agent, signals) if signals.for_rounds else about
+
+
+def _with_advice(about: Measurement, agent: Radio, signals: Signals) -> Measurement:
+    """Return a measurement that says which numerology fits."""
     timing = agent.timing_uncertainty / signals.sample_rate
     advice = advise(_present(signals), seen(about, timing))
-    found |= {
+    found = about.quantities | {
         "advised_cyclic_prefix": Quantity(advice.cyclic_prefix, 0.0, "samples"),
         "advised_n_fft": Quantity(advice.n_fft, 0.0, "samples"),
     }
-    said = "; ".join(filter(None, (verdict.reason, advice.text)))
-    about = replace(about, verdict=Verdict(verdict.word, said))
-    return replace(about, quantities=found, curves=_curves(train, motion, response, numerology))
+    said = "; ".join(filter(None, (about.verdict.reason, advice.text)))
+    return replace(about, quantities=found, verdict=Verdict(about.verdict.word, said))
 
 
 def _present(signals: Signals) -> Present:
@@ -86,7 +93,7 @@ def _figures(train: Train, signals: Signals) -> dict[str, Quantity]:
     found = {
         "snr_db": Quantity(power_db - noise_db, snr_doubt, "dB"),
         "gain_db": Quantity(power_db, doubt[0], "dB"),
-        "rms_delay_s": _root(variance / fs**2, doubt[1] / fs**2, "s"),
+        **_delay_spread(variance, doubt[1], signals.numerology),
         "first_path_s": Quantity(first / fs, float(np.hypot(doubt[2], resolution)) / fs, "s"),
         "last_path_s": Quantity(last / fs, float(np.hypot(doubt[3], resolution)) / fs, "s"),
     }
@@ -110,11 +117,12 @@ def _read(channels: np.ndarray, error_var: float, numerology: Numerology) -> np.
     return np.array([db(power), spread.variance, spread.first, spread.last, widest if bandwidth is None else bandwidth])
 
 
-def _root(square: float, doubt: float, unit: str) -> Quantity:
-    """Return the root of a square that is known to ± doubt, with the larger of both halves of its interval."""
-    square = max(square, 0.0)
-    low, value, high = (float(np.sqrt(max(x, 0.0))) for x in (square - doubt, square, square + doubt))
-    return Quantity(value, max(value - low, high - value), unit)
+def _delay_spread(variance: float, doubt: float, numerology: Numerology) -> dict[str, Quantity]:
+    """Return the rms delay spread, or what it is at most where the band does not show that there is any."""
+    low, high = (samples / numerology.sample_rate for samples in between(variance, doubt, numerology))
+    if low == 0:
+        return {"rms_delay_at_most_s": no_more(high, "s")}
+    return {"rms_delay_s": _between(low, high, "s")}
 
 
 def _ripple(response: Response) -> dict[str, Quantity]:
@@ -132,9 +140,9 @@ def _coherence(motion: Motion) -> dict[str, Quantity]:
     """Return Doppler and coherence time, or the time for which nothing changed."""
     found = motion.doppler
     if found is None:
-        return {"coherence_at_least_s": Quantity(motion.span, 0.0, "s")}
+        return {"coherence_at_least_s": no_less(motion.span, "s")}
     if HALVED / found.median > motion.span:
-        return {"coherence_at_least_s": Quantity(min(motion.span, HALVED / found.high), 0.0, "s")}
+        return {"coherence_at_least_s": no_less(min(motion.span, HALVED / found.high), "s")}
     return {
         "doppler_hz": _between(found.low, found.high, "Hz"),
         "coherence_time_s": _between(HALVED / found.high, HALVED / found.low, "s"),
@@ -186,15 +194,22 @@ def _curves(train: Train, motion: Motion, response: Response, numerology: Numero
     """Return what a report draws."""
     fs = numerology.sample_rate
     profile = delays.profile(train.channels, train.error_var, numerology)
-    lag = motion.correlation.lag
+    lag, early = motion.correlation.lag, -numerology.window_lead
+    lone = delays.profile(delay_ramp(numerology, profile.delay[profile.power.argmax()])[None], 1e-9, numerology)
     fit = np.ones(lag.size) if motion.doppler is None else j0(2 * np.pi * motion.doppler.median * lag) ** 2
     return {
         "frequency_hz": numerology.subcarriers * fs / numerology.n_fft,
         "response_db": db(np.abs(response.value) ** 2),
         "response_phase_deg": np.degrees(np.angle(response.value)),
         "delay_s": profile.delay / fs,
-        "profile_db": np.maximum(db(np.maximum(profile.power, 0.0) / profile.power.max()), DEEPEST_DB),
+        "profile_db": _depth(profile.power),
+        "one_path_db": np.interp(profile.delay, lone.delay, _depth(lone.power), DEEPEST_DB, DEEPEST_DB),
+        "prefix_s": np.array([early, early + numerology.cyclic_prefix]) / fs,
         "lag_s": lag,
         "correlation": motion.correlation.value,
         "correlation_fit": fit,
     }
+
+
+def _depth(power: np.ndarray) -> np.ndarray:
+    return np.maximum(db(np.maximum(power, 0.0) / power.max()), DEEPEST_DB)

@@ -1,11 +1,12 @@
 """What a response over subcarriers says about delays: taps, profile, rms spread, span, coherence bandwidth.
 
     P(t) = mean_i |Σ_k w[k]·H_i[k]·e^{j2πkt/N}|² − σ_H²·Σw²          delay profile, w a Hann window over the band
-    rms² = ∫t²P/∫P − (∫tP/∫P)² − that of w alone                     uncorrelated paths: variances add
+    rms² = ∫t²P/∫P − (∫tP/∫P)² − that of w alone                     variances add on the mean over phases of paths
     R(d) = Σ_i Σ_k H_i[k+d]·H_i*[k], over its value at d = 0 without noise, each by its number of terms
 
 A path that lies between two samples, or closer to another than N/2K samples, is not told apart by the band; all figures
-are of the band-limited channel. Delays are in samples.
+are of the band-limited channel; what they say about the paths themselves says `calibration.delay_spread`. Delays are in
+samples.
 """
 
 from dataclasses import dataclass
@@ -46,7 +47,7 @@ class Spread:
     """Figures of a profile, in samples.
 
     Args:
-        variance: square of the rms delay spread; noise may bring it below 0.
+        variance: square of the rms delay spread; noise, and paths that cancel, may bring it below 0.
         first: before it lies 0.5 % of the energy.
         last: behind it lies 0.5 %.
     """

@@ -36,6 +36,7 @@ class Signals:
         false_alarm: probability of finding a beacon in noise.
         round_span_s: from the last sounding to the end of the payload of a round, in seconds.
         turnaround_s: the part of that which waveform.turnaround_s sets, in seconds.
+        for_rounds: whether rounds are sent with this waveform, so that advice about it is of use.
     """
 
     numerology: Numerology
@@ -46,6 +47,7 @@ class Signals:
     false_alarm: float = 1e-6
     round_span_s: float = 0.05
     turnaround_s: float = 0.05
+    for_rounds: bool = True
 
     @property
     def sample_rate(self) -> float:
@@ -109,8 +111,11 @@ def queueing(radio: Radio) -> int:
 
 
 def settled(hearer: Radio) -> int:
-    """Return the index from which on samples are heard as the radio is set now: whole buffers may be on their way."""
-    return hearer.now() + hearer.lead_time // 4
+    """Return the index from which on nothing is heard that others have sent before this call.
+
+    Whole buffers may be on their way to a hearer: fewer than a lead time holds, or its transmitter would have run dry.
+    """
+    return hearer.now() + hearer.lead_time
 
 
 def portion(hearer: Radio) -> int:
@@ -154,9 +159,17 @@ def meet(sender: Radio, hearer: Radio, signals: Signals) -> Meeting:
     check_scale(loudest.data, loudest.clipped, hearer)
     _check_tone(heard, signals.sample_rate, hearer)
     raise CalibrationError(
-        f"radio {hearer.serial} heard no beacon of {sender.serial} in {signals.search} samples ({reason}); look at "
-        "antennas, cables and carrier, raise the receiver's gain or lower the sender's attenuation"
+        f"radio {hearer.serial} heard no beacon of {sender.serial} in {signals.search} samples ({reason}); "
+        f"{_advice(sender)}"
     )
+
+
+def _advice(sender: Radio) -> str:
+    """Return what to do if a sender is not heard."""
+    set_to, most = sender.settings.tx_attenuation_db, sender.limits.tx_attenuation_db
+    if most.low < most.high <= set_to:
+        return f"the sender has its largest attenuation, {set_to:g} dB: measure levels first, or set tx_attenuation_db"
+    return "look at antennas, cables and carrier, raise the receiver's gain or lower the sender's attenuation"
 
 
 def send(sender: Radio, hearer: Radio, wave: np.ndarray, meeting: Meeting, at: int | None = None) -> Heard:

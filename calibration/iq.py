@@ -18,15 +18,17 @@ from calibration.iq_correction import Imbalance
 from calibration.iq_exchange import UNITS, Exchange, exchange, hear
 from calibration.iq_fit import ORDER, REPEATS
 from calibration.measurement import CalibrationError, Measurement, Quantity, Verdict
+from dsp.metrics import db
 from radio.base import Radio
 from radio.settings import Change, SettingError
 
 WIDEST = {"gain_db": 0.1, "phase_deg": 0.5}
 LEAST_CYCLES = 3  # of the carrier offset over the training, for images to be told apart
 DETUNED_HZ = 10e3
-MOST_WORSE_DB = 3.0  # error of the check payload with the correction over that without: 1.3 dB of drive, and noise
+MOST_WORSE_DB = 3.0  # error of the check payload with the correction over that without: noise
 ABSENT_DB = 8.0  # its error were nothing sent is 14 dB and more, at 0 dB over noise -1 dB
 MOST_MOTION = 0.03  # of a channel's energy during a training
+LOUDER = "lower the sender's attenuation while it has any, then move the antennas nearer to each other"
 TRACKING_WARNING = (
     "quadrature tracking disturbs signals of near-equal carriers, which is what agents send; and the calibration of "
     "the transmit quadrature that follows a retune by more than 100 MHz emits at maximum drive: terminate the antenna "
@@ -110,10 +112,11 @@ def _imbalance(quantities: Mapping[str, Quantity], chain: str) -> Imbalance:
     return Imbalance(gain, phase, complex(real, imaginary))
 
 
-def _received(sender: Radio, hearer: Radio, signals: Signals) -> np.ndarray:
-    """Return the test payload as one radio hears it from another, equalised."""
+def _received(sender: CorrectedRadio, hearer: CorrectedRadio, signals: Signals) -> np.ndarray:
+    """Return the test payload as one radio hears it from another, equalised; it is sent at the level of the first."""
     meeting = meet(sender, hearer, signals)
-    heard = hear(sender, hearer, payload_wave(signals.numerology, signals.amplitude), meeting)
+    amplitude = signals.amplitude * 10 ** (sender.sending.cost_db / 20)
+    heard = hear(sender, hearer, payload_wave(signals.numerology, amplitude), meeting)
     return equalised(heard, 0, meeting.beacon.cfo, meeting.offset, signals.numerology)
 
 
@@ -193,6 +196,7 @@ def _measurement(
         "corrected": after,
         "evm_before_db": error_db(before, numerology),
         "evm_after_db": error_db(after, numerology),
+        "image_db": _image_db(exchanges[0]),
     }
     verdict = _verdict(quantities, exchanges)
     _check_payload(float(curves["evm_before_db"]), float(curves["evm_after_db"]), verdict, exchanges)
@@ -200,6 +204,12 @@ def _measurement(
         left = "quadrature tracking is on: what was measured is what it leaves"
         verdict = replace(verdict, reason="; ".join(filter(None, (verdict.reason, left, TRACKING_WARNING))))
     return Measurement("iq", radio.serial, None, quantities, verdict, curves)
+
+
+def _image_db(made: Exchange) -> np.ndarray:
+    """Return what images of sender and hearer alone make of the error of a payload that is not corrected."""
+    rejections = made.transmit["tx_rejection_db"].value, made.receive["rx_rejection_db"].value
+    return np.array(db(sum(10 ** (-rejection / 10) for rejection in rejections)))
 
 
 def _check_payload(before: float, after: float, verdict: Verdict, exchanges: tuple[Exchange, Exchange]) -> None:
@@ -242,5 +252,5 @@ def _verdict(quantities: Mapping[str, Quantity], exchanges: tuple[Exchange, Exch
             moved = f"{100 * made.motion:.0f} % of the channel's energy changed within the training (limit 3 %)"
             return Verdict("unstable", "; ".join([*wide, f"{moved}: keep antennas, people and settings still"]))
         if wide:
-            return Verdict("too noisy", f"{'; '.join(wide)}: {seen}; raise the level, or move the antennas")
+            return Verdict("too noisy", f"{'; '.join(wide)}: {seen}; {LOUDER}")
     return Verdict()

@@ -14,13 +14,20 @@ import numpy as np
 from calibration.constellation import equalised, payload_wave
 from calibration.exchange import Heard, Meeting, Signals, check_scale, send
 from calibration.iq_fit import ORDER, Fit, fit, split, training_wave
-from calibration.measurement import NORMAL_95, Quantity
+from calibration.measurement import NORMAL_95, Quantity, no_more
 from dsp.metrics import db
 from radio.base import Radio
 
 LARGEST_TONE = 0.05  # of the residual: were it to fall on a line of the training, two standard errors
 MARGIN = 2  # samples by which a channel's delays may exceed the stated spread
-UNITS = {"gain_db": "dB", "phase_deg": "°", "dc_i": "", "dc_q": "", "rejection_db": "dB", "leakage_dbc": "dBc"}
+UNITS = {
+    "gain_db": "dB",
+    "phase_deg": "°",
+    "dc_i": "of full scale",
+    "dc_q": "of full scale",
+    "rejection_db": "dB",
+    "leakage_dbc": "dBc",
+}
 
 
 @dataclass(frozen=True)
@@ -28,7 +35,8 @@ class Exchange:
     """What one exchange shows.
 
     Args:
-        transmit: of the sender: tx_gain_db, tx_phase_deg, tx_dc_i, tx_dc_q, tx_leakage_dbc, tx_rejection_db.
+        transmit: of the sender: tx_gain_db, tx_phase_deg, tx_dc_i, tx_dc_q, tx_rejection_db, and
+            tx_leakage_dbc or, where none is seen, tx_leakage_at_most_dbc.
         receive: of the hearer: rx_gain_db, rx_phase_deg, rx_dc_i, rx_dc_q, rx_rejection_db.
         hearer: serial of who heard.
         snr_db: of a sample of the training, over the residual.
@@ -101,7 +109,13 @@ def _transmit(found: Fit, signals: Signals) -> dict[str, Quantity]:
         dc = leakage * signals.amplitude * (1 + turned.conjugate()) / 2
         return np.array([*_polar(turned), dc.real, dc.imag, -db(abs(image) ** 2), db(abs(dc) ** 2 / rms**2)])
 
-    return _propagated(law, found.scalars[:2], found.covariance[:4, :4], "tx", tuple(UNITS))
+    quantities = _propagated(law, found.scalars[:2], found.covariance[:4, :4], "tx", tuple(UNITS))
+    parts = quantities["tx_dc_i"], quantities["tx_dc_q"]
+    size, doubt = (float(np.hypot(*(getattr(part, name) for part in parts))) for name in ("value", "uncertainty"))
+    if size > doubt:
+        return quantities
+    del quantities["tx_leakage_dbc"]  # a level in dB has no interval that reaches down to nothing
+    return quantities | {"tx_leakage_at_most_dbc": no_more(float(db((size + doubt) ** 2 / rms**2)), "dBc")}
 
 
 def _receive(found: Fit) -> dict[str, Quantity]:

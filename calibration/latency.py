@@ -64,7 +64,8 @@ class Delays:
 def measure(server: Radio, agent: Radio, signals: Signals) -> Measurement:
     """Return by how much an agent's bursts come late at the server.
 
-    Quantities: `delay_samples`, both latencies and twice the strongest path; `jitter_samples`, rms from burst to burst;
+    Quantities: `delay_samples`, both latencies and twice the strongest path, as the beacon that an agent
+    aims by comes late, too; `jitter_samples`, rms from burst to burst;
     `own_samples`, from the agent's transmitter to its own receiver, only where it hears itself, and below full scale.
 
     Args:

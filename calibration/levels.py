@@ -3,7 +3,7 @@
 link gain      server's amplitude over the agent's digital amplitude without attenuation, at the server's gain as found
 1 dB point     digital level less attenuation: what enters the amplifier, relative to full scale
 linear range   from 10 dB above the noise of a sample to the 1 dB point
-SNR            of a resource element at power P, small signals, no attenuation
+SNR            of a resource element at power P, small signals, no attenuation: snr_unattenuated_db
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ import numpy as np
 from calibration.compression import Linear, compression_point, is_bent_throughout, most_lost, small_signal
 from calibration.downlink import downlink
 from calibration.exchange import Signals
-from calibration.measurement import CalibrationError, Measurement, Quantity, Verdict
+from calibration.measurement import CalibrationError, Measurement, Quantity, Verdict, no_less
 from calibration.receive_sweep import ReceiveSweep, receive_sweep
 from calibration.spectrum import SURE, Silence, check_quiet, listen
 from calibration.sweep import AMPLITUDE, STEP_DB, Link, approach, gauge, kept
@@ -62,7 +62,7 @@ def measure(agent: Radio, server: Radio, signals: Signals, reference_dbm: float 
         quantities["full_scale_dbm"] = _full_scale(found, reference_dbm)
     quantities["at_rx_gain_db"] = Quantity(server.settings.rx_gain_db, 0.0, "dB")
     quantities["heard_at_rx_gain_db"] = Quantity(agent.settings.rx_gain_db, 0.0, "dB")
-    verdict = _verdict(found, quantities["snr_db"].value, agent, server)
+    verdict = _verdict(found, quantities["snr_unattenuated_db"].value, agent, server)
     return Measurement("levels", agent.serial, server.serial, quantities, verdict, _curves(found))
 
 
@@ -90,17 +90,17 @@ def _sweeps(agent: Radio, server: Radio, signals: Signals) -> Found:
 def _uplink(found: Found, amplitude_db: float) -> dict[str, Quantity]:
     """Return what the sweeps say of the agent and the server."""
     gain, floor = found.linear.quantity, found.silence.floor
-    highest = Quantity(float(found.sweep.gains.level[-1]), 0.0, "dBFS")
     both = float(np.hypot(gain.uncertainty, floor.uncertainty))
     quantities = {
         "link_gain_db": gain,
         "noise_floor_dbfs": floor,
-        "snr_db": Quantity(gain.value + amplitude_db - floor.value, both, "dB"),
+        "snr_unattenuated_db": Quantity(gain.value + amplitude_db - floor.value, both, "dB"),
         "linear_low_dbfs": Quantity(floor.value + CLEAR_DB - gain.value, both, "dBFS"),
-        "linear_high_dbfs": highest if found.point is None else found.point,
     }
-    if found.point is not None:
-        quantities["compression_dbfs"] = found.point
+    if found.point is None:
+        quantities["linear_high_at_least_dbfs"] = no_less(float(found.sweep.gains.level[-1]), "dBFS")
+    else:
+        quantities |= {"linear_high_dbfs": found.point, "compression_dbfs": found.point}
     if found.receive.slope is not None:
         quantities["rx_gain_slope"] = found.receive.slope
     if np.isfinite(found.receive.converter_gain):
@@ -146,7 +146,9 @@ def _verdict(found: Found, snr_db: float, agent: Radio, server: Radio) -> Verdic
         )
     if found.point is None:
         lost, level = max(most_lost(sweep.gains, found.linear), 0.0), sweep.gains.level[-1]
-        return Verdict("good", f"no 1 dB point: at {level:.1f} dBFS the gain has fallen by {lost:.2f} dB at most")
+        return Verdict(
+            "good", f"no 1 dB point: at a drive of {level:.1f} dBFS the gain has fallen by {lost:.2f} dB at most"
+        )
     return Verdict()
 
 

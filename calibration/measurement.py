@@ -1,6 +1,8 @@
 """What a measurement of a radio says: quantities with their uncertainty, a verdict in words, curves to draw."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from math import ceil, floor, log10
 from typing import Literal
 
 import numpy as np
@@ -42,6 +44,21 @@ class Quantity:
     value: float
     uncertainty: float
     unit: str
+
+
+def no_less(value: float, unit: str) -> Quantity:
+    """Return a lower bound, three digits, rounded down; its name says that it is one."""
+    return _bound(value, unit, floor)
+
+
+def no_more(value: float, unit: str) -> Quantity:
+    """Return an upper bound, three digits, rounded up; its name says that it is one."""
+    return _bound(value, unit, ceil)
+
+
+def _bound(value: float, unit: str, towards: Callable[[float], int]) -> Quantity:
+    step = 10.0 ** (floor(log10(abs(value))) - 2) if value else 1.0
+    return Quantity(float(f"{towards(round(value / step, 6)) * step:.3g}"), 0.0, unit)
 
 
 @dataclass(frozen=True)

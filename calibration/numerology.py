@@ -22,6 +22,7 @@ LEAST_TURNAROUND = 3e-3  # s: markers, the trigger and its lead
 SIZES = tuple(2**power for power in range(6, 14))  # of N
 STEP = 8  # samples, to which prefixes are rounded up
 ROUNDING = 1e-6  # samples
+REACH = 5.3  # times the rms delay spread, to where 0.5 % of the energy of a decaying profile are left: −ln 0.005
 
 
 @dataclass(frozen=True)
@@ -109,6 +110,9 @@ class Advice:
 def seen(measurement: Measurement, timing_s: float = 0.0) -> Seen:
     """Return what a measurement of kind "channel" asks for, each number at the worse end of its interval.
 
+    First and last path are known to what the band tells apart. Where the rms delay spread says that energy does not
+    reach as far, that is taken: a lone path in a narrow band is no spread of two main lobes.
+
     Args:
         measurement: of kind "channel".
         timing_s: what the calibration of latency leaves.
@@ -116,8 +120,11 @@ def seen(measurement: Measurement, timing_s: float = 0.0) -> Seen:
     found = measurement.quantities
     first, last = found["first_path_s"], found["last_path_s"]
     doppler, bandwidth = found.get("doppler_hz"), found.get("coherence_bandwidth_hz")
+    widest = max(last.value + last.uncertainty - first.value + first.uncertainty, 0.0)
+    rms = found.get("rms_delay_s", found.get("rms_delay_at_most_s"))
+    reach = math.inf if rms is None else REACH * (rms.value + rms.uncertainty)
     return Seen(
-        max(last.value + last.uncertainty - first.value + first.uncertainty, 0.0),
+        min(widest, max(last.value - first.value, reach)),
         timing_s,
         0.0 if doppler is None else doppler.value + doppler.uncertainty,
         math.inf if bandwidth is None else max(bandwidth.value - bandwidth.uncertainty, bandwidth.value / 2),
@@ -129,7 +136,7 @@ def advise(present: Present, about: Seen) -> Advice:
     grid, fs = present.numerology, present.numerology.sample_rate
     spread, timing = _samples(about.delay_spread_s * fs), _samples(about.timing_s * fs)
     problems, settings = [], {}
-    if spread > present.delay_spread + ROUNDING:
+    if about.delay_spread_s * fs > present.delay_spread + ROUNDING:
         problems.append(
             f"delay_spread_s must reach from the first to the last path, {spread / fs:.3g} s, got "
             f"{present.delay_spread / fs:.3g} s"

@@ -8,9 +8,10 @@ channel      through radios that are corrected
 reciprocity  last: the ratio of two chains, corrections included
 """
 
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from calibration import channel, clock, iq, latency, levels, reciprocity
@@ -25,6 +26,7 @@ from radio.base import LateError, OverrunError, Radio, RadioError
 from radio.settings import Change
 
 TRIES = 3  # of a measurement whose streams break
+_log = logging.getLogger(__name__)
 KINDS = "levels", "clock", "iq", "latency", "channel", "reciprocity"
 
 
@@ -33,14 +35,14 @@ class Options:
     """What a user may decide.
 
     Args:
-        reference_dbm: power at the server's antenna of an agent's tone without attenuation; None: not known.
+        reference_dbm: power at the server's antenna of the chirp of some agents without attenuation, by agent.
         target_db: |H|² that all agents are to have; None: the largest that all can reach.
         cutoff_db: agents weaker than the median by more than this are dropped.
         tracking: quadrature tracking of the radios; None: leave it.
         seconds: of the clock's comparison.
     """
 
-    reference_dbm: float | None = None
+    reference_dbm: Mapping[int, float] = field(default_factory=dict)
     target_db: float | None = None
     cutoff_db: float = 10.0
     tracking: bool | None = None
@@ -100,7 +102,7 @@ def _levels(bench: Bench, options: Options) -> Iterator[Step]:
     """All sweeps first: what one radio is set to depends on all others."""
     found: dict[int, Measurement] = {}
     for agent, station in bench.agents.items():
-        step = _tried(bench, "levels", station, partial(_sweep, bench, options, station))
+        step = _tried(bench, "levels", station, partial(_sweep, bench, options, agent))
         if step.measurement is None:
             yield step
         else:
@@ -120,8 +122,9 @@ def _levels(bench: Bench, options: Options) -> Iterator[Step]:
         yield _outcome("levels", station, bench.server, partial(_set, station, measurement))
 
 
-def _sweep(bench: Bench, options: Options, station: Station) -> Measurement:
-    return levels.measure(station.radio, bench.server.radio, bench.signals, options.reference_dbm)
+def _sweep(bench: Bench, options: Options, agent: int) -> Measurement:
+    radio, reference_dbm = bench.agents[agent].radio, options.reference_dbm.get(agent)
+    return levels.measure(radio, bench.server.radio, bench.signals, reference_dbm)
 
 
 def _set(station: Station, measurement: Measurement) -> Measurement:
@@ -196,21 +199,35 @@ def tried(kind: str, station: Station, partner: Station | None, measure: Callabl
 def _hushed(others: Sequence[Radio], measure: Callable[[], Measurement]) -> Measurement:
     """Return a measurement during which other radios are at their largest attenuation: the carriers of mixers leak.
 
-    One that fails must not stop those that are measured.
+    One that fails must not stop those that are measured, but is not left there without a word.
     """
     before = {index: radio.settings.tx_attenuation_db for index, radio in enumerate(others)}
     for radio in others:
-        _attenuated(radio, radio.limits.tx_attenuation_db.high)
+        with suppress(RadioError):  # its own measurement will say so
+            radio.configure(Change(tx_attenuation_db=radio.limits.tx_attenuation_db.high))
     try:
         return measure()
     finally:
         for index, radio in enumerate(others):
-            _attenuated(radio, before[index])
+            _restore(radio, before[index])
 
 
-def _attenuated(radio: Radio, attenuation: float) -> None:
-    with suppress(RadioError):  # its own measurement will say so
-        radio.configure(Change(tx_attenuation_db=attenuation))
+def _restore(radio: Radio, attenuation: float) -> None:
+    """Set an attenuation again: a radio that has failed is opened by the second call, if it can be."""
+    change = Change(tx_attenuation_db=attenuation)
+    try:
+        with suppress(RadioError):
+            radio.configure(change)
+            return
+        radio.configure(change)
+    except RadioError as error:
+        _log.warning(
+            "radio %s may stay at its largest attenuation, not the %g dB that it had (%s); what is measured with it "
+            "from now on may be too weak; calibrate again",
+            radio.serial,
+            attenuation,
+            error,
+        )
 
 
 def _again(measure: Callable[[], Measurement]) -> Measurement:

@@ -14,6 +14,8 @@ from calibration.entry import Entry, Subject, differing, to_second, written
 from calibration.rules import RULES, rule_of
 from radio.base import RadioError
 
+COMMAND = "airmeta calibrate"
+PLURAL = {"was": "were", "does": "do"}
 SKEW = timedelta(minutes=1)  # by which the clocks of two machines that share a table may differ
 
 
@@ -42,10 +44,12 @@ class Table:
     Args:
         entries: by radio, kind, partner and settings.
         name: of the table in messages.
+        option: of the command line that means it, "--table FILE"; "": it is meant without one.
     """
 
     entries: tuple[Entry, ...] = ()
     name: str = field(default="the table", compare=False)
+    option: str = field(default="", compare=False)
 
     def updated(self, entries: Iterable[Entry]) -> "Table":
         """Return the table with some entries added, each in the place of what it measured anew."""
@@ -74,7 +78,7 @@ class Table:
 
     def _nothing(self, serial: str | None, kind: str | None) -> str:
         if not self.entries:
-            return f"{self.name} has no entries yet; measure some with: airmeta calibrate all --radio URI"
+            return f"{self.name} has no entries yet; measure some with: {command('all', '--radio URI', self)}"
         serials = sorted({end.serial for entry in self.entries for end in entry.ends})
         near = get_close_matches(serial or "", serials, n=1)
         kinds = [name for name in RULES if any(entry.kind == name for entry in self.entries)]
@@ -100,13 +104,13 @@ def look_up(table: Table, kind: str, radio: Subject, partner: Subject | None, no
     ends = (radio, partner) if rule_of(kind).has_partner and partner else (radio,)
     wanted = kind, _serials(ends)
     same_ends = [entry for entry in table.entries if (entry.kind, _serials(entry.ends)) == wanted]
-    command = renewal(kind, radio)
+    again = renewal(kind, radio, table)
     if not same_ends:
-        raise Refused(_not_these(table, kind, ends), command)
+        raise Refused(_not_these(table, kind, ends), again)
     closest = min(same_ends, key=lambda entry: (_distance(entry, ends), -entry.time.timestamp()))
     reason = _other_settings(closest, ends) or _other_session(closest, ends) or stale(closest, now)
     if reason:
-        raise Refused(f"{named(kind, closest.ends)} {reason}", command)
+        raise Refused(_sentence(kind, closest.ends, reason), again)
     return closest
 
 
@@ -129,15 +133,36 @@ def stale(entry: Entry, now: datetime) -> str:
     return f"expired {spoken(instant - entry.expires)} ago, {spoken(entry.expires - entry.time)} after it was measured"
 
 
-def renewal(kind: str, radio: Subject) -> str:
+def renewal(kind: str, radio: Subject, table: Table) -> str:
     """Return the command that measures something anew; levels are chosen for all radios together."""
-    uri = re.sub(r" --agent \d+$", "", radio.uri) if kind == "levels" else radio.uri
-    return f"airmeta calibrate {kind} {uri}"
+    return command(kind, bench_of(radio.uri) if kind == "levels" else radio.uri, table)
+
+
+def remedy(arguments: str, table: Table) -> str:
+    """Return how all is renewed that does not hold of a bench, and the rest left as it is."""
+    return f"measure all that does not hold with: {command('all', f'{arguments} --resume', table)}"
+
+
+def bench_of(uri: str) -> str:
+    """Return the arguments that mean all radios of a bench, from those that mean one of them."""
+    return re.sub(r" --agent \d+$", "", uri)
+
+
+def command(verb: str, arguments: str, table: Table) -> str:
+    """Return a command of calibration that is about a table."""
+    return " ".join(filter(None, (COMMAND, verb, arguments, table.option)))
 
 
 def named(kind: str, ends: Sequence[Subject]) -> str:
     """Return what something is about, as in "clock of A against B"."""
     return f"{kind} of {' against '.join(_serials(ends))}"
+
+
+def _sentence(kind: str, ends: Sequence[Subject], predicate: str) -> str:
+    """Return a sentence about what was measured: levels are many, anything else is one."""
+    first, _, rest = predicate.partition(" ")
+    verb = PLURAL.get(first, first) if kind == "levels" else first
+    return f"{named(kind, ends)} {verb} {rest}"
 
 
 def spoken(duration: timedelta) -> str:
@@ -171,10 +196,10 @@ def _not_these(table: Table, kind: str, ends: Sequence[Subject]) -> str:
     if own:
         others = ", ".join(dict.fromkeys(" and ".join(_serials(entry.ends[1:])) or "itself" for entry in own))
         wanted = f"against {ends[1].serial}" if len(ends) > 1 else "by itself"
-        return f"{kind} of {ends[0].serial} was measured against {others}, not {wanted}"
+        return _sentence(kind, ends[:1], f"was measured against {others}, not {wanted}")
     known = ", ".join(dict.fromkeys(entry.radio.serial for entry in entries))
     there = f"{kind} of {known}" if known else f"no {kind} at all"
-    return f"{named(kind, ends)} was never measured; {table.name} has {there}"
+    return f"{_sentence(kind, ends, 'was never measured')}; {table.name} has {there}"
 
 
 def _other_settings(entry: Entry, ends: Sequence[Subject]) -> str:

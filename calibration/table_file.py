@@ -8,7 +8,9 @@ file beside the table; it is the system's, and a process that dies leaves none.
 """
 
 import json
+import shlex
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ from filelock import FileLock, Timeout
 from pydantic import TypeAdapter, ValidationError
 
 from calibration.entry import Entry, problems
-from calibration.table import Table, TableError
+from calibration.table import Table, TableError, command
 from radio.files import write_text
 
 FORMAT = "airmeta-calibration"
@@ -27,21 +29,37 @@ PATIENCE = 5.0  # seconds; writing a table takes milliseconds
 ENTRIES = TypeAdapter(list[Entry])
 
 
-def load(path: Path) -> Table:
+def load(path: Path, usual: Path | None = None) -> Table:
     """Return a table; there is nothing in one that was never written.
+
+    Args:
+        path: of the table.
+        usual: what commands use unless they are told another; those that messages give name any other.
 
     Raises:
         TableError: it cannot be read, is not whole, is of a newer version, or is something else.
     """
+    if not path.exists():
+        return _named(Table(), path, usual)
+    return existing(path, usual)
+
+
+def existing(path: Path, usual: Path | None = None) -> Table:
+    """Return a table that was written before.
+
+    Raises:
+        TableError: as for `load`, or there is none.
+    """
     try:
         text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return Table(name=str(path))
+    except FileNotFoundError as error:
+        again = command("all", "--radio URI", _named(Table(), path, usual))
+        raise TableError(f"{path}: no such table; make it with: {again}") from error
     except OSError as error:
         raise TableError(f"{path}: cannot be read ({error.strerror or error}); name a calibration table") from error
     except UnicodeDecodeError as error:
         raise TableError(_foreign(path)) from error
-    return parse(text, path)
+    return _named(parse(text, path), path, usual)
 
 
 def parse(text: str, path: Path) -> Table:
@@ -53,11 +71,13 @@ def parse(text: str, path: Path) -> Table:
     try:
         content = json.loads(text)
     except json.JSONDecodeError as error:
-        if text.strip() and FORMAT not in text:
+        if not text.strip():
+            raise TableError(f"{path}: is empty; put a copy of it back, or delete it and measure anew") from error
+        if FORMAT not in text:
             raise TableError(_foreign(path)) from error
         raise TableError(
             f"{path}: cut off or damaged, in line {error.lineno} of {text.count(chr(10)) + 1} ({error.msg}); put a "
-            "copy of it back, or delete it and measure anew: airmeta calibrate all --radio URI"
+            f"copy of it back, or delete it and measure anew: {command('all', '--radio URI', _named(Table(), path))}"
         ) from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise TableError(_foreign(path))
@@ -90,6 +110,7 @@ def expire(path: Path, serial: str | None, kind: str | None, now: datetime, pati
     Raises:
         TableError: as for `store`, or nothing matches.
     """
+    existing(path)  # before a lock is taken: that of a table that was misspelt would stay
     chosen: list[Entry] = []
 
     def change(table: Table) -> Table:
@@ -113,7 +134,7 @@ def _update(path: Path, change: Callable[[Table], Table], patience: float) -> Ta
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(lock, timeout=patience):
-            table = change(load(target))
+            table = _named(change(load(target)), path)
             write_text(target, render(table))
     except Timeout as error:
         raise TableError(
@@ -145,6 +166,10 @@ def _checked(content: dict[str, Any], path: Path) -> Table:
         more = f"\n  and {len(found) - 10} more" if len(found) > 10 else ""
         raise TableError(f"{path}: {len(found)} problem(s); correct it, or delete those entries:{shown}{more}")
     return table
+
+
+def _named(table: Table, path: Path, usual: Path | None = None) -> Table:
+    return replace(table, name=str(path), option="" if path == usual else f"--table {shlex.quote(str(path))}")
 
 
 def _foreign(path: Path) -> str:

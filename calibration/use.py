@@ -57,7 +57,7 @@ def make_ready(
     """
     if "levels" in kinds and station is not server:
         levels = look_up(table, "levels", station.subject, server.subject, now)
-        if dropped := _dropped(levels, look_up(table, "levels", server.subject, None, now)):
+        if dropped := _dropped(levels, look_up(table, "levels", server.subject, None, now), table):
             return Ready(station.radio, (levels,), None, dropped)
     set_by = prepare(station, server, table, kinds, now)
     radio, corrected_by = correct(station, server, table, kinds, now)
@@ -68,14 +68,14 @@ def make_ready(
     return Ready(radio, (*used, found), Ratio.of(found.quantities), "")
 
 
-def _dropped(levels: Entry, of_server: Entry) -> str:
+def _dropped(levels: Entry, of_server: Entry, table: Table) -> str:
     """Return why an agent is to be left out; "" if it is not."""
     if "tx_attenuation_db" not in levels.quantities:
         return levels.verdict.reason
     plans = [entry.quantities.get(TARGET) for entry in (levels, of_server)]
     if plans[0] == plans[1]:
         return ""
-    return f"its levels are of an earlier plan than the server's; {renewal('levels', levels.radio)}"
+    return f"its levels are of an earlier plan than the server's; {renewal('levels', levels.radio, table)}"
 
 
 def track(station: Station, table: Table) -> None:
@@ -153,7 +153,7 @@ def ratio(station: Station, server: Station, table: Table, kinds: Sequence[str],
         Refused: there is none that holds, something was measured after it, or what it was measured with is not used.
     """
     entry = look_up(table, "reciprocity", station.subject, server.subject, now)
-    again = renewal("reciprocity", station.subject)
+    again = renewal("reciprocity", station.subject, table)
     for kind, one in [*((kind, station) for kind in ORDER), *((kind, server) for kind in SERVER_HAS)]:
         try:
             other = look_up(table, kind, one.subject, partner_of(kind, one, server), now)

@@ -1,9 +1,11 @@
 """What a run will send, before it does: where, how strongly, for how long. Nothing is opened, nothing is sent."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 from dsp.frame import beacon, marker, sounding
 from fl.config import Config
+from fl.foreseen import gains
 from fl.models import parameter_count
 from fl.radios import modem
 from fl.setup import codec
@@ -13,7 +15,10 @@ def airtime(config: Config) -> dict[str, Any]:
     """Return carrier, band, gains and airtime of a run whose uplink is a waveform.
 
     Times are of a round after the first, whose soundings may be more; the duty cycle is that of the radio that sends
-    most. Gains are those that radios start with: a calibration table sets its own.
+    most. Gains are those of a calibration table, by serial number, or else those that radios start with.
+
+    Raises:
+        TableError: the calibration table is not there, or does not hold for these radios.
     """
     about, pluto = modem(config.waveform, config.radio.carrier), config.radio.pluto
     model = config.model
@@ -34,12 +39,12 @@ def airtime(config: Config) -> dict[str, Any]:
         "duty_cycle": round(max(server, agent * config.agents.scheduled / config.agents.count) / period, 4),
         "duration_s": round(config.rounds * period, 3),
     }
+    measured = {} if config.radio.is_simulated else gains(config, datetime.now(UTC))
     if config.radio.kind != "pluto":
         return found
-    set_by = "radio.pluto" if config.calibration.table is None else str(config.calibration.table)
     return found | {
         "medium": config.radio.tx.medium,
         "authorised_band_hz": config.radio.tx.authorised_band,
-        "tx_attenuation_db": pluto.tx_attenuation_db if set_by == "radio.pluto" else f"as in {set_by}",
-        "rx_gain_db": pluto.rx_gain_db if set_by == "radio.pluto" else f"as in {set_by}",
+        "tx_attenuation_db": measured.get("tx_attenuation_db") or pluto.tx_attenuation_db,
+        "rx_gain_db": measured.get("rx_gain_db") or pluto.rx_gain_db,
     }

@@ -14,7 +14,7 @@ from calibration.exchange import Signals
 from calibration.ratio import Ratio
 from calibration.renewal import Renewal
 from calibration.station import Station
-from calibration.table import Refused, Table, TableError
+from calibration.table import Refused, Table, TableError, remedy
 from calibration.table_file import load
 from calibration.use import Ready, make_ready
 from fl.radio_config import Calibration
@@ -22,6 +22,7 @@ from fl.radios import Bench
 from radio.base import Radio, RadioError
 
 SHOWN = 5
+EXPERIMENT = "CONFIG"  # on the command line
 
 
 class Dropped(RadioError):  # noqa: N818 - a decision, not a fault
@@ -153,7 +154,7 @@ def calibrated(
     if config.table is None:
         return bench, None
     table = _table(config.table)
-    server, *stations = _stations(bench, agents, table)
+    server, *stations = _stations(bench, agents)
     ready, refused = _ready((server, *stations), table, config, now, with_ratios)
     kinds = (*config.use, *(("reciprocity",) if with_ratios else ()))
     renewal = Renewal(server, dict(enumerate(stations)), table, kinds, signals, software(), _now)
@@ -163,7 +164,7 @@ def calibrated(
             raise TableError(_failed(failures))
         ready, refused = _ready((server, *stations), renewal.table, config, max(now, _now()), with_ratios)
     if refused:
-        raise TableError(_summary(config.table, list(refused.values()), 1 + len(stations)))
+        raise TableError(_summary(table, list(refused.values()), 1 + len(stations)))
     used = Used(config, renewal, ready[0], {agent: ready[1 + agent] for agent in range(agents)})
     return replace(bench, server=used.server.radio, radio_of=used.radio_of), used
 
@@ -226,11 +227,11 @@ def check_lead(bench: Bench, agents: int, slack: int, sample_rate: float) -> Non
             )
 
 
-def _stations(bench: Bench, agents: int, table: Table) -> list[Station]:
-    """Return the server and all agents, called as they were when they were measured."""
-    uris = {end.serial: end.uri for entry in table.entries for end in entry.ends}
-    radios = {"server": bench.server} | {f"agent {agent}": bench.radio_of(agent) for agent in range(agents)}
-    return [Station(name, uris.get(radio.serial, "CONFIG"), radio) for name, radio in radios.items()]
+def _stations(bench: Bench, agents: int) -> list[Station]:
+    """Return the server and all agents, called as those of the experiment, however they were measured."""
+    return [Station("server", EXPERIMENT, bench.server)] + [
+        Station(f"agent {agent}", f"{EXPERIMENT} --agent {agent}", bench.radio_of(agent)) for agent in range(agents)
+    ]
 
 
 def _table(path: Path) -> Table:
@@ -239,7 +240,12 @@ def _table(path: Path) -> Table:
     return load(path)
 
 
-def _summary(path: Path, refused: list[Refused], radios: int) -> str:
-    lines = "\n".join(f"  {reason}" for reason in refused[:SHOWN])
+def _summary(table: Table, refused: list[Refused], radios: int) -> str:
+    """Return what does not hold; of several radios with the one command that renews all of it."""
+    lines = "\n".join(f"  {one.reason if len(refused) > 1 else one}" for one in refused[:SHOWN])
     more = f"\n  and {len(refused) - SHOWN} more" if len(refused) > SHOWN else ""
-    return f"{path}: {len(refused)} of {radios} radios have no calibration that holds:\n{lines}{more}"
+    again = f"\n{remedy(EXPERIMENT, table)}" if len(refused) > 1 else ""
+    return (
+        f"{table.name}: {len(refused)} of {radios} radios have no calibration that holds:\n{lines}{more}{again}\n"
+        f"({EXPERIMENT}: the file of this experiment, with the same --set)"
+    )

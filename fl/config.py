@@ -19,6 +19,9 @@ from pydantic import BaseModel, Field, PositiveInt, ValidationError
 from fl.radio_config import Calibration, Radio, Waveform
 from fl.section import Decibel, Fraction, Positive, Section
 
+ABOUT_LISTS = {"tuple_type": "write a list, in brackets", "missing": "an entry of the list is missing"}
+"""What pydantic calls a tuple, by the type of its errors; nothing else of a configuration has to be there."""
+
 
 class ConfigError(ValueError):
     """Everything that is wrong with a configuration, one line each: key path, what is wrong, what to do."""
@@ -278,20 +281,31 @@ def _value(text: str) -> Any:
 
 
 def _path(location: Sequence[int | str]) -> str:
-    return ".".join(str(part) for part in location)
+    """Return the key that a problem is about; an entry of a list belongs to the key of the list."""
+    return ".".join(part for part in location if isinstance(part, str))
 
 
 def _describe(item: Mapping[str, Any]) -> str:
     key = _path(item["loc"])
     if item["type"] == "extra_forbidden":
-        near = get_close_matches(key, known_keys(), n=1, cutoff=0.5) or _same_leaf(key)
+        known = known_keys() if isinstance(item["input"], Mapping) else _settings()  # a value is meant for no table
+        near = get_close_matches(key, known, n=1, cutoff=0.5) or _same_leaf(key)
         return f"{key}: unknown key" + (f"; did you mean {near[0]}?" if near else "; docs/configuration.md lists all")
+    if item["type"] in ABOUT_LISTS:
+        return f"{key}: {ABOUT_LISTS[item['type']]}, got {item['input']!r}"
     return f"{key}: {item['msg'][0].lower()}{item['msg'][1:]}, got {item['input']!r}"
+
+
+def _settings() -> list[str]:
+    """Return every key path that has a value, tables left out."""
+    known = known_keys()
+    tables = {key.rpartition(".")[0] for key in known}
+    return [key for key in known if key not in tables]
 
 
 def _same_leaf(key: str) -> list[str]:
     """Return known keys whose last part is nearest to that of `key`, in whatever table."""
-    leaves = {known.rsplit(".", 1)[-1]: known for known in known_keys()}
+    leaves = {known.rsplit(".", 1)[-1]: known for known in _settings()}
     return [leaves[leaf] for leaf in get_close_matches(key.rsplit(".", 1)[-1], leaves, n=1, cutoff=0.75)]
 
 

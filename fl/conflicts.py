@@ -23,6 +23,7 @@ def conflicts(config: "Config") -> Iterator[Conflict]:
     yield from _population(config)
     yield from _images(config)
     yield from _algorithm(config)
+    yield from _idle_radios(config)
     if config.uplink.kind == "ideal":
         return
     yield from _measurements(config)
@@ -112,6 +113,17 @@ def _algorithm(config: "Config") -> Iterator[Conflict]:
         yield (
             ("server.optimizer", "server.lr"),
             f"server.lr: adam moves every parameter by about the rate each round, got {config.server.lr}; try 0.003",
+        )
+
+
+def _idle_radios(config: "Config") -> Iterator[Conflict]:
+    """Radios that the uplink would leave aside, with every key that is about them."""
+    kind, uplink = config.radio.kind, config.uplink.kind
+    if kind != "loopback" and uplink != "waveform":
+        yield (
+            ("radio.kind", "uplink.kind"),
+            f"radio.kind: only a waveform is sent by radios, got radio.kind = {kind} and uplink.kind = {uplink}; set "
+            "uplink.kind = waveform, or leave radio.kind out",
         )
 
 

@@ -46,6 +46,10 @@ class RunError(RuntimeError):
     """A run that cannot start, resume or go on; the message says what to do."""
 
 
+class StoppedError(RunError):
+    """A run that had begun, and can be resumed."""
+
+
 @dataclass(frozen=True)
 class RunFolder:
     """The files of one run.
@@ -117,7 +121,8 @@ def run(
     Raises:
         ConfigError: there are no radios whose reception could be kept.
         RecordingError: a recording cannot be written.
-        RunError: the folder holds another run, or cannot be written, or the server's radio is lost.
+        RunError: the folder holds another run.
+        StoppedError: the folder cannot be written, or the server's radio is lost.
         DataError, CheckpointError, HistoryError, ResidualError: as their names say.
     """
     use_threads(config.run.threads)
@@ -127,7 +132,7 @@ def run(
     try:
         return _run(parts, folder, resume, observe)
     except OSError as error:
-        raise RunError(
+        raise StoppedError(
             f"{error.filename or folder.path}: {error.strerror or error}; the last checkpoint is whole: mend this and "
             f"go on with --resume"
         ) from error
@@ -147,17 +152,20 @@ def _run(parts: Parts, folder: RunFolder, resume: bool, observe: Observer) -> bo
     residuals = ResidualStore(folder.path / "residuals", config.run.device)
     history, timing = History(folder.history), History(folder.timing)
     state, first = _start(parts, folder, history, residuals, resume)
-    last_snapshot = watch(parts.uplink)
+    last_snapshot, outcome = watch(parts.uplink), "ok"
     for round_index in range(first, config.rounds):
         try:
             result = run_round(parts, state, residuals, round_index)
         except LostRadioError as error:
             _save(folder, state, round_index, history, residuals, parts)
-            raise RunError(
-                f"round {round_index}: the server's radio is lost ({error}); all rounds before are "
-                "saved: mend it and go on with --resume"
+            spent = outcome != "ok"
+            raise StoppedError(
+                f"round {round_index + 1} of {config.rounds}: the server's radio is lost ({error}); all rounds before "
+                f"are saved{f', round {round_index} has delivered nothing' if spent else ''}: mend it and go on with "
+                "--resume"
             ) from error
         state, record, seconds = result.state, result.record, result.seconds
+        outcome = record["outcome"]
         _keep_calibration(parts, folder)
         last = round_index + 1 == config.rounds
         if last or (round_index + 1) % config.evaluation.every == 0:

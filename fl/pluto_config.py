@@ -18,7 +18,8 @@ class Pluto(Section):
     )
     carrier_hz: Positive | None = Field(None, description="of all of them; no default")
     bandwidth_hz: Positive | None = Field(
-        None, description="of the analogue filters, all of it inside radio.tx.authorised_band; default: sample_rate"
+        None,
+        description="of the analogue filters, inside radio.tx.authorised_band; default: sample_rate",
     )
     block: PositiveInt = Field(4096, description="samples of a buffer; larger ones survive more load, and answer later")
     queue: int = Field(
@@ -27,7 +28,9 @@ class Pluto(Section):
         le=64,
         description="blocks queued to be sent, but in lock-step; more survive more load, and answer later",
     )
-    rx_gain_db: float = Field(40.0, ge=-3, le=73, description="of all receivers until calibrated, in whole dB")
+    rx_gain_db: float = Field(
+        40.0, ge=-3, le=73, multiple_of=1, description="of all receivers until calibrated, in whole dB"
+    )
     tx_attenuation_db: float = Field(
         89.75, ge=0, le=89.75, description="of all transmitters until calibrated; default: the largest"
     )

@@ -1,6 +1,7 @@
 """From the tables `radio.pluto` and `radio.tx` to radios: a server and its agents on PlutoSDRs, real or virtual."""
 
 import atexit
+import logging
 import math
 from contextlib import ExitStack
 
@@ -11,12 +12,15 @@ from fl.uplink.waveform.settings import Modem
 from fl.virtual_plutos import Emulator, Scene
 from radio.emulation.clock import LockStep
 from radio.emulation.server import serving
+from radio.exits import close_together
 from radio.pluto.link import Link
 from radio.pluto.pace import FreeRunning, Pace
 from radio.pluto.radio import PlutoRadio
-from radio.pluto.safety import Authorisation
 from radio.pluto.tuning import Tuning
 from radio.pluto.virtual import count_of, in_turn
+from radio.safety import Authorisation
+
+_log = logging.getLogger(__name__)
 
 
 def pluto(config: RadioConfig, agents: int, about: Modem, noise_var: float, redraw: float, seed: int) -> Bench:
@@ -44,8 +48,12 @@ def pluto(config: RadioConfig, agents: int, about: Modem, noise_var: float, redr
             radios = _opened(
                 config, config.pluto.uris[: 1 + agents], about, FreeRunning(config.pluto.queue), "", ending
             )
-            for radio in radios:
-                _begin(config.pluto, radio)
+            _warn_of_lock_step(radios)
+            if config.pluto.trigger == "external":
+                _catch(radios)
+            else:
+                for radio in radios:
+                    radio.align(0)
     except BaseException:
         ending.close()
         raise
@@ -58,6 +66,16 @@ def pluto(config: RadioConfig, agents: int, about: Modem, noise_var: float, redr
         not config.pluto.waits,
         lambda: sum(radio.breaks for radio in radios),
     )
+
+
+def _warn_of_lock_step(radios: list[PlutoRadio]) -> None:
+    """Say that virtual radios whose sample time flies as fast as samples are fetched leave threads no time."""
+    if any(radio.link.sdr.ctx.attrs.get("airmeta,clock") == "lock-step" for radio in radios):
+        _log.warning(
+            "radio %s: virtual, in lock-step: a run comes too late for its bursts; start airmeta radio emulate "
+            "--real-time",
+            radios[0].link.uri,
+        )
 
 
 def _scene(config: RadioConfig, agents: int, about: Modem, noise_var: float, redraw: float, seed: int) -> Scene:
@@ -73,7 +91,11 @@ def _in_lock_step(config: RadioConfig, scene: Scene, about: Modem, ending: ExitS
     radios = _opened(config, host.uris, about, pace, f"start {config.loopback.restarts}", ending)
     if has_pulse:
         host.call(host.server.bench.pulse)
-        return _counted_from_the_pulse(radios, about)
+        _catch(radios)
+        passed = _periods([radio.now() for radio in radios], about)
+        for radio in radios:
+            radio.align(radio.now() - passed)
+        return radios
     counts = [count_of(host, uri) for uri in host.uris]
     passed = _periods(counts, about)
     for radio, count in zip(radios, counts, strict=True):
@@ -81,20 +103,12 @@ def _in_lock_step(config: RadioConfig, scene: Scene, about: Modem, ending: ExitS
     return radios
 
 
-def _begin(config: Pluto, radio: PlutoRadio) -> None:
-    """Call the next sample of a radio 0; but count from the pulse, if there was one for all."""
-    if config.trigger == "external":
-        radio.now()
-    else:
-        radio.align(0)
-
-
-def _counted_from_the_pulse(radios: list[PlutoRadio], about: Modem) -> list[PlutoRadio]:
-    """Return radios that count from one pulse, less the whole periods since."""
-    passed = _periods([radio.now() for radio in radios], about)
+def _catch(radios: list[PlutoRadio]) -> None:
+    """Let all radios start at one pulse; they count from it."""
     for radio in radios:
-        radio.align(radio.now() - passed)
-    return radios
+        radio.catch()
+    for radio in radios:
+        radio.now()
 
 
 def _in_real_time(config: RadioConfig, scene: Scene, about: Modem, ending: ExitStack) -> list[PlutoRadio]:
@@ -119,20 +133,27 @@ def _periods(counts: list[int], about: Modem) -> int:
 def _opened(
     config: RadioConfig, uris: tuple[str, ...] | list[str], about: Modem, pace: Pace, epoch: str, ending: ExitStack
 ) -> list[PlutoRadio]:
-    radios = []
+    radios: list[PlutoRadio] = []
+    ending.callback(close_together, radios)
     for uri in uris:
         link = Link(uri, _tuning(config.pluto, about), pace, config.pluto.block, config.pluto.timeout_s,
                     config.pluto.antenna_delay, config.pluto.trigger)  # fmt: skip
         guarded = not config.pluto.emulate  # virtual ones end with this process
         radio = PlutoRadio(link, _allowed(config.tx), config.timing_uncertainty, epoch, guarded)
-        ending.callback(radio.close)
         radios.append(radio)
     return radios
 
 
 def _tuning(config: Pluto, about: Modem) -> Tuning:
     bandwidth = config.bandwidth_hz or about.sample_rate
-    return Tuning(about.carrier, about.sample_rate, bandwidth, config.tx_attenuation_db, config.rx_gain_db)
+    return Tuning(
+        about.carrier,
+        about.sample_rate,
+        bandwidth,
+        config.tx_attenuation_db,
+        config.rx_gain_db,
+        about.numerology.bandwidth,
+    )
 
 
 def _allowed(config: Tx) -> Authorisation | None:

@@ -8,6 +8,7 @@ from pydantic import Field, PositiveInt
 
 from fl.pluto_config import Pluto, Tx
 from fl.section import Decibel, NotNegative, Positive, Section
+from fl.usrp_config import Usrp
 
 
 class Waveform(Section):
@@ -68,7 +69,8 @@ class Loopback(Section):
     tx_attenuation_db: float = Field(0.0, ge=0, le=89.75, description="ahead of every amplifier, until calibrated")
     level_error_db: NotNegative = Field(0.0, description="gains of transmitters and receivers are off by up to this")
     latency: NotNegative = Field(
-        0.0, description="samples by which a burst leaves late, drawn from 0 to this; unstated"
+        0.0,
+        description="samples by which bursts of a unit leave late, drawn from 0 to this for the server, too; unstated",
     )
     mixer_phases: bool = Field(False, description="random phases of all mixers, drawn anew at every restart")
     leakage_db: Decibel | None = Field(None, description="at which a radio hears itself; default: it does not")
@@ -81,17 +83,19 @@ class Loopback(Section):
 class Radio(Section):
     """What the waveform goes through."""
 
-    kind: Literal["loopback", "pluto"] = Field(
-        "loopback", description="loopback: a simulated air in this process; pluto: PlutoSDRs, real or virtual"
+    kind: Literal["loopback", "pluto", "usrp"] = Field(
+        "loopback",
+        description="loopback: a simulated air in this process; pluto: PlutoSDRs, real or virtual; usrp: through UHD",
     )
     loopback: Loopback = Loopback()
     pluto: Pluto = Pluto()
+    usrp: Usrp = Usrp()
     tx: Tx = Tx()
 
     @property
     def is_simulated(self) -> bool:
         """Whether the air is."""
-        return self.kind == "loopback" or self.pluto.emulate
+        return self.kind == "loopback" or (self.kind == "pluto" and self.pluto.emulate)
 
     @property
     def air(self) -> Loopback:
@@ -101,13 +105,18 @@ class Radio(Section):
     @property
     def timing_uncertainty(self) -> int:
         """Samples by which a burst may leave early or late."""
-        stated = self.pluto.timing_uncertainty if self.kind == "pluto" else 0
-        return stated + math.ceil(self.air.timing_offset)
+        stated = {"loopback": 0, "pluto": self.pluto.timing_uncertainty, "usrp": self.usrp.timing_uncertainty}
+        return stated[self.kind] + math.ceil(self.air.timing_offset)
 
     @property
     def carrier(self) -> float:
         """In Hz; nan as long as nobody has chosen one."""
-        return self.loopback.carrier_hz if self.kind == "loopback" else self.pluto.carrier_hz or math.nan
+        carriers = {
+            "loopback": self.loopback.carrier_hz,
+            "pluto": self.pluto.carrier_hz,
+            "usrp": self.usrp.carrier_hz,
+        }
+        return carriers[self.kind] or math.nan
 
 
 class Calibration(Section):

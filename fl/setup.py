@@ -34,6 +34,7 @@ from fl.uplink.waveform.link import WaveformUplink
 from fl.uplink.waveform.recording import Recorder
 from fl.uplink.waveform.settings import Modem
 from fl.uplink.waveform.stations import Stations
+from fl.usrp_radios import usrp
 
 DEFAULT_RICIAN_DB = 6.0
 
@@ -216,6 +217,8 @@ def open_radios(config: Config) -> tuple[Modem, Bench]:
     if config.radio.kind == "pluto":
         noise_var = about.level**2 * from_db(air.gain_db) / snr
         return about, pluto(config.radio, config.agents.count, about, noise_var, redraw, config.seed)
+    if config.radio.kind == "usrp":
+        return about, usrp(config.radio, config.agents.count, about)
     return about, loopback(air, about.sample_rate, about.level, snr, redraw, config.seed)
 
 

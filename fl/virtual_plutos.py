@@ -53,6 +53,7 @@ class Scene:
             clock,
             self.seed,
             has_tdd=has_tdd,
+            family="airmeta-run",  # `airmeta radio emulate` has units of its own
         )
 
 

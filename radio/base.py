@@ -112,6 +112,8 @@ class Radio(Receiver, Protocol):
     def configure(self, change: "Change") -> "Settings":
         """Set something, between bursts, and return all settings as read back: values are those nearest to the wish.
 
+        Samples from `now()` on are heard as the radio is set then.
+
         Raises:
             SettingError: a value is beyond the radio's limits, or the radio did not take it; nothing was changed.
         """

@@ -103,6 +103,14 @@ class Change:
     lo_offset_hz: float | None = None
 
 
+def is_heard(change: Change) -> bool:
+    """Return whether a change makes a difference to what is received."""
+    return any(
+        value is not None
+        for value in (change.rx_gain_db, change.clock_trim_ppm, change.quadrature_tracking, change.lo_offset_hz)
+    )
+
+
 def changed(settings: Settings, change: Change, limits: Limits) -> Settings:
     """Return settings after a change, each value the nearest that the radio has.
 

@@ -1,6 +1,6 @@
 """What tests of drivers need that pip cannot install. Without it they are skipped.
 
-`.ci/run` names in AIRMETA_DRIVERS what must be there (iio, gnuradio): a test that would be skipped for it fails.
+`.ci/run` names in AIRMETA_DRIVERS what must be there (iio, gnuradio, uhd): a test that would be skipped for it fails.
 """
 
 import importlib.util
@@ -36,6 +36,15 @@ def need_gnuradio(module: str) -> str:
         and not subprocess.run([PYTHON, "-Ic", f"import {module}"], capture_output=True, check=False).returncode
     )
     return PYTHON if found else _without("gnuradio", f"{module} is not installed: apt-get install gnuradio")
+
+
+def need_uhd() -> str:
+    """Return a Python that has UHD's module, or skip a test."""
+    found = (
+        Path(PYTHON).exists()
+        and not subprocess.run([PYTHON, "-Ic", "import uhd"], capture_output=True, check=False).returncode
+    )
+    return PYTHON if found else _without("uhd", "UHD is not installed: apt-get install python3-uhd uhd-host")
 
 
 def _without(driver: str, text: str) -> str:

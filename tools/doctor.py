@@ -3,6 +3,7 @@
 import json
 import platform
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -14,12 +15,13 @@ from tools.options import cache_option, json_option, readable_errors, set_option
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing looked at: its name, whether it is well, what was seen, what to do."""
+    """One thing looked at: its name, whether it is well, what was seen, what to do, whether it is bad if it is not."""
 
     name: str
     good: bool
     seen: str
     remedy: str = ""
+    grave: bool = True
 
 
 @click.command("doctor")
@@ -43,7 +45,8 @@ def command(
 ) -> None:
     """Check Python, packages, the data cache, and the link at zero noise; with radios, these and their calibration.
 
-    Radios are those of CONFIG or of --radio. Exit status 1 if something is bad: the line below says what to do.
+    Radios are those of CONFIG or of --radio. Exit status 1 if something is BAD: the line below says what to do. WARN is
+    used by a run all the same.
 
     \b
     Examples:
@@ -52,20 +55,34 @@ def command(
     """
     findings = [_python(), *_packages(), _threads(), _cache(cache), _link()]
     if config is not None or uris:
-        from tools.calibrate.checkup import radios
-
-        with readable_errors():
-            findings += [Finding(*one) for one in radios(config, uris, overrides, table)]
+        findings += _radios(config, uris, overrides, table)
     if as_json:
         click.echo(json.dumps([finding.__dict__ for finding in findings]))
     else:
         for finding in findings:
-            mark = click.style("ok  ", fg="green") if finding.good else click.style("BAD ", fg="red")
-            click.echo(
-                f"{mark} {finding.name}: {finding.seen}" + (f"\n     {finding.remedy}" if not finding.good else "")
-            )
-    if not all(finding.good for finding in findings):
+            below = "" if finding.good or not finding.remedy else f"\n     {finding.remedy}"
+            click.echo(f"{_mark(finding)} {finding.name}: {finding.seen}{below}")
+    if any(finding.grave and not finding.good for finding in findings):
         raise SystemExit(1)
+
+
+def _mark(finding: Finding) -> str:
+    if finding.good:
+        return click.style("ok  ", fg="green")
+    return click.style("BAD ", fg="red") if finding.grave else click.style("WARN", fg="yellow")
+
+
+def _radios(
+    config: Path | None, uris: tuple[str, ...], overrides: tuple[str, ...], table: Path | None
+) -> Iterator[Finding]:
+    """Yield what was found of radios; what keeps one from looking is a finding, too."""
+    from tools.calibrate.checkup import radios
+
+    try:
+        with readable_errors():
+            yield from (Finding(*one) for one in radios(config, uris, overrides, table))
+    except click.ClickException as error:
+        yield Finding("radios", False, error.message)
 
 
 def _python() -> Finding:

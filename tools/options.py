@@ -38,6 +38,8 @@ def readable_errors() -> Iterator[None]:
     try:
         yield
     except ConfigError as error:
+        if all(problem.startswith("--") for problem in error.problems):  # the fault of an option is none of a file
+            raise click.ClickException("\n".join(error.problems)) from error
         lines = "\n".join(f"  {problem}" for problem in error.problems)
         raise click.ClickException(f"the configuration has {len(error.problems)} problem(s):\n{lines}") from error
     except (DataError, RunError, CheckpointError, HistoryError, ResidualError, RadioError) as error:

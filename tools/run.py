@@ -57,13 +57,37 @@ def command(
         if flags["dry_run"]:
             _describe(experiment, folder, cache, record_every, flags["as_json"])
             return
-        done = _train(experiment, folder, cache, record_every, flags)
-        if not done:
-            again = ["airmeta", "run", str(config), *(f"--set={item}" for item in overrides), "--out", str(folder)]
-            again += [] if record_every is None else ["--record", str(record_every)]
-            click.echo(f"Stopped after a whole round. Go on with: {shlex.join([*again, '--resume'])}", err=True)
-            raise SystemExit(130)
+        with _resumable(folder):
+            if not _train(experiment, folder, cache, record_every, flags):
+                raise _Stopped("Stopped after a whole round.")
         _conclude(folder, flags["as_json"])
+
+
+class _Stopped(Exception):  # noqa: N818 - what the user wanted
+    """Ctrl-C or SIGTERM has ended a run."""
+
+
+@contextmanager
+def _resumable(folder: Path) -> Iterator[None]:
+    """However a run stops, say with which command it goes on."""
+    from fl.experiment import StoppedError
+
+    try:
+        yield
+    except StoppedError as error:
+        raise click.ClickException(f"{error}\nGo on with: {_again(folder)}") from error
+    except (_Stopped, KeyboardInterrupt) as error:
+        said = str(error) or "Stopped at once; the last checkpoint is whole."
+        click.echo(f"{said} Go on with: {_again(folder)}", err=True)
+        raise SystemExit(130) from error
+
+
+def _again(folder: Path) -> str:
+    """Return the command that resumes the run in a folder."""
+    from tools.command_line import command_line
+
+    words = [word for word in command_line() if word != "--resume"]
+    return shlex.join([*words, *([] if "--out" in words else ["--out", str(folder)]), "--resume"])
 
 
 def _train(experiment: Any, folder: Path, cache: Path, record_every: int | None, flags: dict[str, bool]) -> bool:
@@ -150,7 +174,7 @@ def _warn(history: list[dict[str, Any]]) -> None:
     last = lost[-1]
     reason = last.get("failure") or "; ".join(sorted(set(last["excluded"].values()))[:2]) or last["outcome"]
     click.echo(
-        f"{len(lost)} of {len(history)} rounds delivered nothing (last: round {last['round']}, {last['outcome']}: "
+        f"{len(lost)} of {len(history)} rounds delivered nothing (last: round {last['round'] + 1}, {last['outcome']}: "
         f"{reason}); the agents kept their updates",
         err=True,
     )
@@ -159,11 +183,11 @@ def _warn(history: list[dict[str, Any]]) -> None:
 
 
 def _describe(experiment: Any, folder: Path, cache: Path, record_every: int | None, as_json: bool) -> None:
-    """Say what would run; real radios are not even opened for it."""
+    """Say what would run; radios that are not merely simulated, virtual ones too, are not even opened for it."""
     from fl.airtime import airtime
     from fl.setup import assemble, record_rounds, unopened
 
-    if experiment.uplink.kind == "waveform" and not experiment.radio.is_simulated:
+    if experiment.uplink.kind == "waveform" and experiment.radio.kind != "loopback":
         sizes: dict[str, Any] = unopened(experiment)
     else:
         parts = assemble(experiment, cache)
@@ -182,4 +206,11 @@ def _describe(experiment: Any, folder: Path, cache: Path, record_every: int | No
     }
     if experiment.uplink.kind == "waveform":
         about |= airtime(experiment)
-    click.echo(json.dumps(about) if as_json else "\n".join(f"{key}: {value}" for key, value in about.items()))
+    click.echo(json.dumps(about) if as_json else "\n".join(f"{key}: {_spelt(value)}" for key, value in about.items()))
+
+
+def _spelt(value: Any) -> str:
+    """Return a value for a line of text; of several radios, each with its serial number."""
+    if isinstance(value, dict):
+        return ", ".join(f"{one:g} ({serial})" for serial, one in value.items())
+    return str(value)

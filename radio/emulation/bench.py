@@ -33,6 +33,7 @@ class Bench:
         seed: of phases and starts.
         start_spread: seconds within which a transmission starts.
         has_tdd: whether their firmware has the controller `tdd`.
+        family: of serial numbers: what was measured of one bench must not pass for another's.
         units: the Plutos.
 
     Raises:
@@ -45,6 +46,7 @@ class Bench:
     seed: int = 0
     start_spread: float = START_SPREAD
     has_tdd: bool = False
+    family: str = "airmeta"
     units: list[VirtualPluto] = field(init=False)
     _media: dict[int, Medium] = field(default_factory=dict)
 
@@ -54,7 +56,9 @@ class Bench:
         self.units = []
         for number in range(self.count):
             about = self.air_at(4e6).unit(number)
-            made = VirtualPluto(number, about, self.medium, self.seed, self.start_spread, self.has_tdd)
+            made = VirtualPluto(
+                number, about, self.medium, self.seed, self.start_spread, self.has_tdd, family=self.family
+            )
             self.units.append(made)
 
     def medium(self, rate: int) -> Medium:

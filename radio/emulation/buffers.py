@@ -26,8 +26,7 @@ class Buffers:
         start_spread: seconds within which it does.
         overflowed: called when a received block is lost.
         depths: kernel buffers that each device will have.
-        receive_in: samples after which a transfer may start to receive; None: it waits for a pulse.
-        send_in: the same for one that sends.
+        wait: returns the samples from now on after which a transfer of a device may start; None: it waits for a pulse.
     """
 
     front: FrontEnd
@@ -36,8 +35,7 @@ class Buffers:
     overflowed: Callable[[], None]
     depths: dict[str, int] = field(default_factory=lambda: dict.fromkeys(BUFFERED, KERNEL_BUFFERS))
 
-    receive_in: int | None = 0
-    send_in: int | None = 0
+    wait: Callable[[str], int | None] = lambda _: 0
     _held_reception: Reception | None = None
     _held_delivery: Delivery | None = None
     _held_blocks: list[bytes] = field(default_factory=list)
@@ -52,17 +50,16 @@ class Buffers:
         """Return how many blocks of a transmit buffer are not sent yet."""
         return len(self._held_blocks) if delivery is self._held_delivery else delivery.queued(self.front.now)
 
-    def release(self, receive_in: int | None, send_in: int | None) -> None:
-        """Start what was held and may start now, so many samples from now on; the air must have been caught up."""
-        self.receive_in, self.send_in = receive_in, send_in
+    def release(self) -> None:
+        """Start what was held and may start by now; the air must have been caught up."""
         front = self.front
-        if receive_in is not None and (reception := self._held_reception) is not None:
+        if (reception := self._held_reception) is not None and (wait := self.wait(ADC)) is not None:
             self._held_reception, front.reception = None, reception
-            reception.move(front.now + receive_in)
+            reception.move(front.now + wait)
             front.medium.receptions.append(reception)
-        if send_in is not None and (delivery := self._held_delivery) is not None:
+        if (delivery := self._held_delivery) is not None and (wait := self.wait(DDS)) is not None:
             self._held_delivery, front.sending.delivery = None, delivery
-            delivery.start = front.now + send_in
+            delivery.start = front.now + wait
             front.sending.offset = max(PIPELINE + front.about.timing_offset, AHEAD)
             for data in self._held_blocks:
                 delivery.put(data, delivery.start)
@@ -77,7 +74,7 @@ class Buffers:
         start = front.now
         reception = Reception(front.number, size, self.depths[ADC], start, self._looped, self._heard, self.overflowed)
         self._held_reception = reception
-        self.release(self.receive_in, self.send_in)
+        self.release()
         front.settle()
         return reception
 
@@ -87,7 +84,7 @@ class Buffers:
         front.catch_up()
         delivery = Delivery(size, self.depths[DDS], cyclic, front.now)
         front.sending.source = Source.BUFFER
-        if self.send_in is None:
+        if self.wait(DDS) is None:
             self._held_delivery = delivery
         else:
             front.sending.delivery = delivery
@@ -104,8 +101,11 @@ class Buffers:
         now = front.now
         if delivery.dry or not delivery.blocks:
             jitter = front.about.timing_jitter * self.starts.standard_normal()
+            late = int(self.starts.uniform(0, self.start_spread) * front.chip.rate)
+            if wait := self.wait(DDS):  # for an edge of a clock, which comes on time
+                jitter, late = 0.0, wait
             front.sending.offset = max(PIPELINE + front.about.timing_offset + jitter, AHEAD)
-            now += int(self.starts.uniform(0, self.start_spread) * front.chip.rate)
+            now += late
         if delivery.put(data, now):
             front.medium.cut(front.sending)
         front.settle()

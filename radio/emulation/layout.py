@@ -16,6 +16,8 @@ TDD, TDD_CHANNELS = "iio-axi-tdd-0", 3
 IDS = {"iio:device0": PHY, "iio:device2": DDS, "iio:device3": ADC, "iio:device5": TDD}
 LABELLED = {TDD: "adi-iio-fakedev"}
 """Names in the kernel of devices that clients find by a label."""
+CALLED = IDS | {name: device for device, name in LABELLED.items()}
+"""What clients may call a device beside its own name, and that."""
 BUFFERED = (DDS, ADC)
 SHARED = (
     "filter_fir_en", "rf_bandwidth", "rf_bandwidth_available", "sampling_frequency", "sampling_frequency_available",
@@ -113,7 +115,7 @@ def locate(address: Address) -> Address | None:
 
     None: there is no such channel. The device of an address that is not known stays as it is.
     """
-    device = IDS.get(address.device, address.device)
+    device = CALLED.get(address.device, address.device)
     if not address.channel:
         return address._replace(device=device)
     for channel in CHANNELS.get(device, ()):

@@ -112,11 +112,13 @@ class Session:
         if request.size > LARGEST_VALUE:
             raise HangUp
         data = await self.reader.readexactly(request.size)
+        address = _locate(request.address)
+        self.unit.check_writable(address)
         try:
             text = data.split(b"\0")[0].decode("ascii")
         except UnicodeDecodeError as error:
             raise RefusedError(errno.EINVAL) from error
-        self.unit.write(_locate(request.address), text)
+        self.unit.write(address, text)
         return protocol.integer(request.size)
 
 
@@ -126,7 +128,7 @@ def _locate(address: Address) -> Address:
     Raises:
         RefusedError: ENODEV, ENXIO for a channel that is not there.
     """
-    if layout.IDS.get(address.device, address.device) not in layout.CHANNELS:
+    if layout.CALLED.get(address.device, address.device) not in layout.CHANNELS:
         raise RefusedError(errno.ENODEV)
     found = layout.locate(address)
     if found is None:

@@ -9,6 +9,7 @@ import numpy as np
 from radio.air import Unit
 from radio.emulation import chip_attributes, layout, synthesis
 from radio.emulation.buffers import START_SPREAD, Buffers
+from radio.emulation.clock import LockStep
 from radio.emulation.faults import Faults
 from radio.emulation.front_end import FrontEnd
 from radio.emulation.layout import ADC, BUFFERED, DDS, PHY, TDD, Attribute, fixed
@@ -32,6 +33,7 @@ class VirtualPluto:
         seed: of its phases and starts.
         start_spread: seconds within which a transmission starts.
         has_tdd: whether its firmware has the controller `tdd`.
+        family: of the serial number, apart for benches that are no other's.
         faults: what a test does to it.
         tdd: starts its streams at a pulse.
         front: where it meets the air.
@@ -45,6 +47,7 @@ class VirtualPluto:
     seed: int = 0
     start_spread: float = START_SPREAD
     has_tdd: bool = False
+    family: str = "airmeta"
     faults: Faults = field(default_factory=Faults)
     tdd: Tdd | None = None
     front: FrontEnd = field(init=False)
@@ -56,7 +59,14 @@ class VirtualPluto:
         self.front = FrontEnd(self.number, self.about, self.medium_at, mixers)
         self.buffers = Buffers(self.front, starts, self.start_spread, self.faults.overflow)
         if self.has_tdd:
-            self.tdd = Tdd(lambda: self.chip.rate, self.front.catch_up, self.buffers.release, self.front.settle)
+            self.tdd = Tdd(
+                lambda: self.chip.rate,
+                lambda: self.front.now,
+                self.front.catch_up,
+                self.buffers.release,
+                self.front.settle,
+            )
+            self.buffers.wait = self.tdd.wait
         self.faults.raise_flag = self._raise_flag
         self._attributes = self._all_attributes()
 
@@ -83,7 +93,7 @@ class VirtualPluto:
     @property
     def serial(self) -> str:
         """Serial number, the same after a restart."""
-        return f"airmeta{self.seed:08x}{self.number:04d}"
+        return f"{self.family}{self.seed:08x}{self.number:04d}"
 
     @property
     def context(self) -> bytes:
@@ -92,6 +102,7 @@ class VirtualPluto:
             "hw_model": "Analog Devices PlutoSDR Rev.B (virtual, airmeta)",
             "hw_model_variant": "0",
             "hw_serial": self.serial,
+            "airmeta,clock": "lock-step" if isinstance(self.medium.clock, LockStep) else "real-time",
             "fw_version": "v0.39-airmeta" if self.has_tdd else "v0.38-airmeta",
             "ad9361-phy,xo_correction": str(self.chip.crystal),
             "ad9361-phy,model": "ad9363a",
@@ -120,14 +131,25 @@ class VirtualPluto:
         Raises:
             RefusedError: ENOENT, EACCES for one that is only read, or what the attribute says.
         """
-        attribute = self._attribute(address)
-        if attribute.write is None:
-            raise RefusedError(errno.EACCES)
-        attribute.write(text)
+        self._writer(address)(text)
+
+    def check_writable(self, address: Address) -> None:
+        """Return if there is such an attribute, and it can be set.
+
+        Raises:
+            RefusedError: ENOENT, EACCES for one that is only read.
+        """
+        self._writer(address)
 
     def radiated_power(self) -> float:
         """Return the mean power that leaves the antenna now, as `FrontEnd.radiated_power` does."""
         return self.front.radiated_power()
+
+    def _writer(self, address: Address) -> Callable[[str], None]:
+        attribute = self._attribute(address)
+        if attribute.write is None:
+            raise RefusedError(errno.EACCES)
+        return attribute.write
 
     def _attribute(self, address: Address) -> Attribute:
         attribute = self._attributes.get(address)

@@ -61,15 +61,16 @@ PLACES = {
     "tx_status": Place(DDS, "direct_reg_access", "debug"),
     "rx_status": Place(ADC, "direct_reg_access", "debug"),
     "tdd_enable": Place(TDD, "enable"),
+    "tdd_state": Place(TDD, "state"),
     "tdd_sync_soft": Place(TDD, "sync_soft"),
     "tdd_sync_external": Place(TDD, "sync_external"),
     "tdd_startup_delay": Place(TDD, "startup_delay_raw"),
     "tdd_burst_count": Place(TDD, "burst_count"),
-    "tdd_frame_length": Place(TDD, "frame_length_raw"),
+    "tdd_frame_length": Place(TDD, "frame_length_ms", unit=" ms"),
 }
 PLACES |= {f"tone_{tone}_scale": Place(DDS, "scale", f"altvoltage{tone}", True) for tone in range(TONES)}
 for _channel in (1, 2):
-    for _name, _file in (("polarity", "polarity"), ("enable", "enable"), ("on", "on_raw"), ("off", "off_raw")):
+    for _name, _file in (("polarity", "polarity"), ("enable", "enable"), ("on", "on_raw"), ("off", "off_ms")):
         PLACES[f"tdd_{_channel}_{_name}"] = Place(TDD, _file, f"channel{_channel}", True)
 
 

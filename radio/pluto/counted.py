@@ -5,6 +5,7 @@ Streams that are started again go on counting where they would be had the clock 
 
 from dataclasses import dataclass
 
+from radio.base import LateError, OverrunError, RadioError
 from radio.pluto.attributes import Attributes, ContactError
 from radio.pluto.offset import learn
 from radio.pluto.pace import Pace
@@ -12,7 +13,7 @@ from radio.pluto.pump import Pump
 from radio.pluto.ring import Ring
 from radio.pluto.stream import Stream
 
-FLUSHED = 2  # blocks after a switch
+TRIES = 3
 
 
 @dataclass
@@ -34,6 +35,7 @@ class Counted:
     _origin: int = 0
     _ended: int = 0
     _left: float | None = None
+    _has_gone_on: bool = False
 
     @property
     def pump(self) -> Pump:
@@ -45,6 +47,11 @@ class Counted:
         if self._pump is None:
             raise ContactError(f"radio {self.uri} has no running streams; the next call starts them again")
         return self._pump
+
+    @property
+    def are_open(self) -> bool:
+        """Whether there are streams."""
+        return self._pump is not None
 
     @property
     def is_running(self) -> bool:
@@ -70,14 +77,20 @@ class Counted:
         self.pace.start(self._pump, self.rate)
 
     def settle(self) -> None:
-        """Wait until the streams run, and learn their offset.
+        """Wait until the streams run, and learn their offset, once more if samples are lost meanwhile.
 
         Raises:
             RadioError: they do not, or their marker does not come back.
         """
         self.wait(self.block)
-        self.pump.stream.clear()
-        self._learn(self.pump)
+        for tries in range(TRIES):
+            self.pump.stream.clear()
+            try:
+                self._learn(self.pump)
+                return
+            except (LateError, OverrunError):
+                if tries + 1 == TRIES:
+                    raise
 
     def wait(self, heard: int) -> None:
         """Return when the stream has heard so many samples.
@@ -88,6 +101,16 @@ class Counted:
         self.pace.wait(self.pump, heard)
         if self.pump.failure is not None:
             raise self.pump.failure
+
+    def catch_up(self) -> None:
+        """Return when all that was captured before this call has been heard.
+
+        Raises:
+            RadioError: why it has not.
+        """
+        with self.pump.changed:
+            last = self.pump.stream.heard + self.pace.backlog(self.pump) * self.block
+        self.wait(last)
 
     def shift(self) -> int:
         """Return the index of this radio's clock at which its stream began."""
@@ -104,10 +127,13 @@ class Counted:
         pump, self._pump = self._pump, None
         if pump is None:
             return
-        self._origin = self._ended = pump.ring.end
-        self._left = self.pace.seconds(pump)
-        self.pace.stop(pump)
-        pump.stream.close()
+        with pump.changed:
+            if self._has_gone_on:  # else its indices are not those of the clock, and the stream before it counts
+                self._origin = self._ended = pump.ring.end
+                self._left = self.pace.seconds(pump)
+        self._has_gone_on = False
+        if self.pace.stop(pump):
+            pump.stream.close()
 
     def _learn(self, pump: Pump) -> None:
         """Find the offset through the digital loopback, with nothing on the air."""
@@ -115,9 +141,14 @@ class Counted:
         attributes.put("loopback", 1)
         try:
             pump.offset = learn(pump, self.wait, self._origin)
+        except RadioError:
+            if pump.failure is None:
+                pump.stream.check()  # samples that were lost are a better reason than a loopback that is none
+            raise
         finally:
             attributes.put("loopback", 0)
-        self.wait(pump.stream.heard + FLUSHED * self.block)
+        pump.stream.check()
+        self.catch_up()
         with pump.changed:
             pump.ring.restart(pump.ring.end)
 
@@ -127,6 +158,7 @@ class Counted:
             with self.pump.changed:
                 passed = self.pace.seconds(self.pump) - self._left
                 self.rebase(self._ended + max(round(passed * self.rate), 0))
+        self._has_gone_on = True
 
 
 def opened(attributes: Attributes, block: int, queue: int) -> Stream:

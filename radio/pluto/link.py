@@ -4,14 +4,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from radio.base import RadioError
-from radio.pluto import tuning
+from radio.pluto import tdd, tuning
 from radio.pluto.attributes import Attributes, ContactError
 from radio.pluto.contact import connect
 from radio.pluto.counted import Counted, opened
 from radio.pluto.pace import Pace
 from radio.pluto.pump import Pump
-from radio.pluto.safety import silence, unsure
-from radio.pluto.start import Trigger, start
+from radio.pluto.safety import Emission, silence, unsure
+from radio.pluto.start import Trigger, catch, start
 from radio.pluto.tuning import Tuning
 from radio.settings import Settings
 
@@ -30,6 +30,7 @@ class Link:
         trigger: what starts the streams: a pulse of the radio's own if it can, one from outside, or whatever comes.
         serial: of the hardware.
         streams: what is sent and heard, counted.
+        emission: what is known of its transmitter; SILENT only after that was read back.
     """
 
     uri: str
@@ -42,6 +43,7 @@ class Link:
     serial: str = ""
     streams: Counted = field(init=False)
     sdr: Any = None
+    emission: Emission = Emission.SILENT
     _attributes: Attributes | None = None
     _waits: bool = False
 
@@ -68,10 +70,14 @@ class Link:
         """
         return self.streams.pump
 
-    def open(self, settings: Settings) -> None:
+    def open(self, settings: Settings, may_send: bool) -> None:
         """Connect, silence, set everything, start the streams and learn their offset.
 
-        With an external trigger, streams are only made ready here: `begin` waits for the pulse.
+        With an external trigger, no streams are started here: `catch` waits for the pulse.
+
+        Args:
+            settings: to be set.
+            may_send: whether the transmitter's mixer may be tuned.
 
         Raises:
             RadioError: something of this failed.
@@ -79,12 +85,28 @@ class Link:
         self.sdr, self._attributes = connect(self.uri, self.timeout)
         self.serial = self.sdr.ctx.attrs.get("hw_serial", "") or self.uri
         self._claim()
-        silence(self.attributes)
+        self.emission = Emission.UNSURE  # somebody may have left it on
+        self.hush()
         tuning.apply_rate(self.sdr, self.attributes, self.tuning)
-        tuning.apply_receiver(self.attributes, settings)
-        self._waits = not start(self, self.trigger)
+        tuning.apply_settings(self.attributes, settings, may_send)
+        try:
+            self._waits = not start(self, self.trigger)
+        except ContactError:
+            raise
+        except RadioError:
+            self._free()
+            raise
         if not self._waits:
             self.streams.go_on()
+
+    def catch(self) -> None:
+        """Open the streams at the pulse from outside, if they wait for one; they start somewhat later.
+
+        Raises:
+            RadioError: the pulse does not come.
+        """
+        if self._waits and not self.streams.are_open:
+            catch(self, self.timeout)
 
     def begin(self) -> None:
         """Return once streams run that wait for a pulse from outside; others do already.
@@ -92,17 +114,11 @@ class Link:
         Raises:
             RadioError: the pulse does not come, or what follows fails.
         """
-        if not self._waits:
-            return
-        try:
+        if self._waits:
+            self.catch()
             self.settle()
-        except ContactError as error:
-            raise RadioError(
-                f"radio {self.uri}: radio.pluto.trigger = external needs a pulse within {self.timeout:g} s of opening, "
-                f"none came ({error}); check the source of the pulse and the pin, or set radio.pluto.trigger = auto"
-            ) from error
-        self._waits = False
-        self.streams.go_on()
+            self._waits = False
+            self.streams.go_on()
 
     def run(self, primed: int) -> None:
         """Open the streams and keep them running, so many blocks being handed over first.
@@ -134,6 +150,23 @@ class Link:
         self._waits = False
         self.streams.stop()
 
+    def hush(self) -> None:
+        """Silence the radio over the connection that there is, and read back that it is.
+
+        Raises:
+            RadioError: it may still be sending.
+        """
+        if self.emission is Emission.SENDING:
+            self.emission = Emission.UNSURE
+        try:
+            silence(self.attributes)
+        except ContactError:
+            raise  # what it was before, it is still
+        except RadioError:
+            self.emission = Emission.UNSURE
+            raise
+        self.emission = Emission.SILENT
+
     def silence(self, answers: bool = True) -> None:
         """Silence the radio, before and after its buffers go: the converter is then handed back to the tones.
 
@@ -143,16 +176,30 @@ class Link:
         Raises:
             RadioError: it may still be sending.
         """
+        try:
+            self._silence(answers)
+        except ContactError:
+            if self.emission is not Emission.SILENT:
+                raise
+
+    def _silence(self, answers: bool) -> None:
         if answers:
             try:
-                silence(self.attributes)
+                self.hush()
                 self.stop()
             except ContactError:
                 answers = False
         if not answers:
             self.drop()
             self.sdr, self._attributes = self._again()
-        silence(self.attributes)
+        self.hush()
+        self._free()
+
+    def _free(self) -> None:
+        """Let streams start without a pulse: whoever has the radio next would wait for one."""
+        self.stop()
+        if tdd.is_there(self.attributes):
+            tdd.free(self.attributes)
 
     def _again(self) -> tuple[Any, Attributes]:
         try:

@@ -5,6 +5,8 @@ emulation in lock-step, sample time stands until everybody has delivered, so one
 the one whose next block ends first, and only as far as somebody wants to hear: that is deterministic.
 """
 
+import logging
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -14,7 +16,7 @@ from weakref import WeakKeyDictionary
 
 from radio.base import RadioError
 from radio.pluto.pump import Pump
-from radio.pluto.stream import QUEUE
+from radio.pluto.stream import HEAR_DEPTH, QUEUE
 from radio.precedence import take_precedence
 
 AHEAD = 2  # blocks that are queued to be sent in lock-step
@@ -22,6 +24,8 @@ PATIENCE = 5.0  # seconds that a block may be late
 RESERVE = 3  # blocks that threads may be late
 LOCK_STEP_BLOCKS = AHEAD + 1  # what is queued, and the block being filled
 MOST_DRIFT = 1e-4  # of a radio's clock beside the time of day
+
+_log = logging.getLogger(__name__)
 
 
 def thread_blocks(queue: int) -> int:
@@ -46,8 +50,12 @@ class Pace(Protocol):
         """Return when the stream has heard so many samples, or has failed."""
         ...
 
-    def stop(self, pump: Pump) -> None:
-        """Keep it running no more; its stream may be closed then."""
+    def stop(self, pump: Pump) -> bool:
+        """Keep it running no more, and return whether its stream may be closed: whether nobody is inside of it."""
+        ...
+
+    def backlog(self, pump: Pump) -> int:
+        """Return how many of the blocks that will be fetched may hold samples from before now."""
         ...
 
     def lead(self, block: int) -> int:
@@ -71,8 +79,9 @@ class FreeRunning:
     queue: int = QUEUE
     began: Callable[[str], float] | None = None
     _threads: dict[Pump, tuple[threading.Event, list[threading.Thread]]] = field(default_factory=dict)
-    _rates: dict[Pump, float] = field(default_factory=dict)
-    _began: dict[Pump, float] = field(default_factory=dict)
+    _rates: WeakKeyDictionary[Pump, float] = field(default_factory=WeakKeyDictionary)
+    _began: WeakKeyDictionary[Pump, float] = field(default_factory=WeakKeyDictionary)
+    _stuck: list[Pump] = field(default_factory=list)
 
     def start(self, pump: Pump, rate: float) -> None:
         """Start both threads."""
@@ -98,14 +107,30 @@ class FreeRunning:
                     "fewer; check its cable; the next call opens it again"
                 )
 
-    def stop(self, pump: Pump) -> None:
-        """End both threads."""
+    def stop(self, pump: Pump) -> bool:
+        """End both threads, and return whether they have ended."""
         ended, threads = self._threads.pop(pump, (threading.Event(), []))
-        self._began.pop(pump, None)
         ended.set()
         pump.stream.cancel()
         for thread in threads:
             thread.join(2 * PATIENCE)
+        if stuck := [thread.name for thread in threads if thread.is_alive()]:
+            self._stuck.append(pump)  # for ever: a buffer that is destroyed while it is in use crashes in C
+            _log.warning(
+                "radio %s: %s must end within %g s, got nothing; its buffers are kept, and may be in use to the next "
+                "call; end the program if they are",
+                pump.stream.attributes.label,
+                " and ".join(stuck),
+                2 * PATIENCE,
+            )
+        return not stuck
+
+    def backlog(self, pump: Pump) -> int:
+        """Return the blocks that are due by the time of day, if their beginning is known, and one for what is not."""
+        if self.began is not None or pump not in self._began:
+            return HEAR_DEPTH + 1
+        missing = (time.monotonic() - self._began[pump]) * self._rates[pump] - pump.stream.heard
+        return min(max(math.ceil(missing / pump.stream.block), 0), HEAR_DEPTH) + 1
 
     def lead(self, block: int) -> int:
         """Return what threads need."""
@@ -133,11 +158,13 @@ class LockStep:
     Args:
         due: returns the air time, in samples, at which the next block ends that a radio of a label will fetch.
         rate: in Hz, of the air.
+        waiting: returns how many whole blocks wait for a radio of a label to fetch them.
         queue: kernel buffers of a transmitter.
     """
 
     due: Callable[[str], float]
     rate: float
+    waiting: Callable[[str], int]
     queue: int = QUEUE
     pumps: list[Pump] = field(default_factory=list)
     _due: WeakKeyDictionary[Pump, float] = field(default_factory=WeakKeyDictionary)
@@ -160,10 +187,15 @@ class LockStep:
                 due[nearest] += nearest.stream.block
                 self._due[nearest] = due[nearest]
 
-    def stop(self, pump: Pump) -> None:
+    def stop(self, pump: Pump) -> bool:
         """Serve it no more."""
         if pump in self.pumps:
             self.pumps.remove(pump)
+        return True
+
+    def backlog(self, pump: Pump) -> int:
+        """Return the blocks that wait, and the one being heard."""
+        return self.waiting(pump.stream.attributes.label) + 1
 
     def lead(self, block: int) -> int:
         """Return what one thread needs."""
@@ -199,3 +231,8 @@ def _repeat(pump: Pump, action: Callable[[], None], ended: threading.Event) -> N
     except RadioError as error:
         if not ended.is_set():
             pump.fail(error)
+    except Exception as error:  # noqa: BLE001 - whatever it is, whoever waits for samples has to know
+        label, name = pump.stream.attributes.label, threading.current_thread().name
+        failure = RadioError(f"radio {label}: {name} broke off ({error!r}); the next call opens it again")
+        failure.__cause__ = error
+        pump.fail(failure)

@@ -7,17 +7,20 @@ streams again, in a new session. The transmitter's mixer has power from the firs
 """
 
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from radio import exits
 from radio.base import LateError, RadioError, Samples, check_burst
-from radio.pluto import exits, tuning
+from radio.pluto import tuning
 from radio.pluto.link import Link
-from radio.pluto.safety import Authorisation
+from radio.pluto.setter import Setter
 from radio.pluto.transmitter import Transmitter
 from radio.pluto.upkeep import Upkeep
-from radio.settings import Change, Limits, SettingError, Settings, changed
+from radio.safety import Authorisation
+from radio.settings import Change, Limits, Settings, changed, is_heard
 
 
 @dataclass(eq=False)
@@ -32,6 +35,7 @@ class PlutoRadio:
         guarded: whether a process of its own mutes the radio should this one die.
 
     Raises:
+        NotAuthorisedError: its carrier, with the bandwidth of what will be sent, leaves the band.
         RadioError: it cannot be opened.
     """
 
@@ -47,13 +51,18 @@ class PlutoRadio:
     limits: Limits = field(init=False)
     _upkeep: Upkeep = field(init=False)
     _transmitter: Transmitter = field(init=False)
+    _setter: Setter = field(init=False)
 
     def __post_init__(self) -> None:
         self.sample_rate = self.link.tuning.sample_rate
         self.lead_time = self.link.pace.lead(self.link.block) + self.link.antenna_delay
-        self._upkeep = Upkeep(self.link, self.link.tuning.settings, self.epoch or uuid.uuid4().hex)
+        epoch, may_send = self.epoch or uuid.uuid4().hex, self.allowed is not None
+        self._upkeep = Upkeep(self.link, self.link.tuning.settings, epoch, may_send)
         self._transmitter = Transmitter(self._upkeep, self.allowed, self.guarded)
+        self._setter = Setter(self._upkeep, self._transmitter)
         try:
+            if may_send:  # ahead of tuning: by more than 100 MHz, that alone emits
+                self._transmitter.check(self._upkeep.settings)
             self._upkeep.open()
             self.serial, self.limits = self.link.serial, tuning.limits_of(self.link.attributes)
         except BaseException:
@@ -71,6 +80,14 @@ class PlutoRadio:
     def breaks(self) -> int:
         """How often its streams have broken: samples lost, run dry, or no answer."""
         return self._upkeep.breaks
+
+    def catch(self) -> None:
+        """Wait for the pulse of `radio.pluto.trigger = external`; to be called for all radios ahead of any other call.
+
+        Raises:
+            RadioError: it does not come.
+        """
+        self._upkeep.catch()
 
     def now(self) -> int:
         """Return the index of the next sample that nobody has heard yet.
@@ -118,12 +135,16 @@ class PlutoRadio:
             RadioError: the radio failed, or is closed.
         """
         burst = check_burst(samples)
-        self._upkeep.ready()
-        self._transmitter.check(self._upkeep.settings)
-        self._check_time(at)
-        if self._transmitter.is_muted:
-            return
-        self._transmitter.switch_on()
+        with self._upkeep.guard:  # nobody mutes between the question whether it is muted and the burst in the queue
+            self._upkeep.ready()
+            self._transmitter.check(self._upkeep.settings)
+            self._check_time(at)
+            if self._transmitter.is_muted:
+                return
+            self._transmitter.switch_on()
+            self._put(burst, at)
+
+    def _put(self, burst: np.ndarray, at: int) -> None:
         pump = self.link.pump
         with pump.changed:
             first = at - self.link.streams.shift() - pump.offset - self.link.antenna_delay
@@ -152,30 +173,32 @@ class PlutoRadio:
     def configure(self, change: Change) -> Settings:
         """Set something, read it back, and return all settings; a retune begins a new session.
 
+        Samples on their way are heard first, of which `now` would tell that nobody has: they were captured before.
+
         Raises:
             SettingError: a value is beyond the limits, or the radio did not take it: all is as before.
             NotAuthorisedError: the transmitter would leave its band.
             RadioError: the radio failed, or is closed.
         """
-        self._upkeep.ready()
-        before, is_on = self._upkeep.settings, self._upkeep.is_on
-        after = changed(before, change, self.limits)
-        if after == before:
-            return before
-        if is_on:
-            self._transmitter.check(after)
-
-        def put(wished: Settings) -> Settings:
-            return self._upkeep.told(lambda: tuning.apply_change(self.link.attributes, change, wished, is_on))
-
-        try:
-            self._upkeep.settings = put(after)
-        except SettingError:
-            put(before)
-            raise
-        if tuning.is_retuned(change):
-            self._upkeep.begin_session()
+        with self._upkeep.guard:
+            self._upkeep.ready()
+            before = self._upkeep.settings
+            after = changed(before, change, self.limits)
+            if after == before:
+                return before
+            if self.allowed is not None:
+                self._transmitter.check(after)
+            self._setter.put(change, after)
+        if is_heard(change):
+            self._while_running(self.link.streams.catch_up)
         return self._upkeep.settings
+
+    def _while_running(self, wait: Callable[[], None]) -> None:
+        """Wait for samples; a radio whose streams fail meanwhile is given up."""
+        try:
+            wait()
+        except RadioError as error:
+            raise self._upkeep.given_up(error) from error
 
     def align(self, index: int) -> None:
         """Make `index` what the next sample is called; what was heard is forgotten."""
@@ -183,18 +206,19 @@ class PlutoRadio:
         self.link.streams.rebase(index)
 
     def close(self) -> None:
-        """Silence the radio, read back that it is, and give it back.
+        """Silence the radio, read back that it is, and give it back; may be called again until that is done.
 
         Raises:
             RadioError: it may still be sending.
         """
-        if self._upkeep.is_closed:
-            return
-        try:
-            self._upkeep.close()
-        finally:
-            exits.forget(self)
-            self._transmitter.dismiss()
+        with self._upkeep.guard:
+            if self._upkeep.is_closed and self._upkeep.is_silent:
+                return
+            try:
+                self._upkeep.close()
+            finally:
+                self._transmitter.dismiss()
+        exits.forget(self)
 
     def _check_time(self, at: int) -> None:
         first = self.link.pump.ring.end + self.lead_time
@@ -204,5 +228,6 @@ class PlutoRadio:
     def _late(self, at: int, missing: int) -> LateError:
         return LateError(
             f"radio {self.link.uri}: samples for index {at} come {missing} samples too late; hand them over "
-            f"{self.lead_time} samples ahead of now(), or start them at {at + missing} or later"
+            f"{self.lead_time} samples ahead of now(), or start them at {at + missing} or later; in a round: raise "
+            "waveform.response_s, trigger_lead_s or turnaround_s"
         )

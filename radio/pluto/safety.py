@@ -1,10 +1,9 @@
-"""Who may send where, and how a Pluto is silenced: attenuation maximal, tones at scale 0, mixer without power.
+"""How a Pluto is silenced: attenuation maximal, tones at scale 0, mixer without power; and whether it is.
 
 A destroyed transmit buffer hands the converter back to the tones, whatever `raw` says: their scales must be 0.
 """
 
-from dataclasses import dataclass
-from typing import Literal
+from enum import Enum, auto
 
 from radio.base import RadioError
 from radio.pluto.attributes import TONES, Attributes, ContactError
@@ -12,50 +11,12 @@ from radio.pluto.attributes import TONES, Attributes, ContactError
 MOST_ATTENUATION_DB = 89.75
 
 
-class NotAuthorisedError(RadioError):
-    """Nobody said that this may be sent."""
+class Emission(Enum):
+    """What is known of a transmitter: what it was told, until it was read back that it is silent."""
 
-
-@dataclass(frozen=True)
-class Authorisation:
-    """What may be sent.
-
-    Args:
-        medium: what is at the connector: a cable with attenuators, or an antenna.
-        low: edge of the band, in Hz.
-        high: edge of the band, in Hz.
-
-    Raises:
-        ValueError: the band is empty.
-    """
-
-    medium: Literal["cable", "antenna"]
-    low: float
-    high: float
-
-    def __post_init__(self) -> None:
-        if not 0 < self.low < self.high:
-            raise ValueError(f"radio.tx.authorised_band must be [low, high] in Hz, got [{self.low:g}, {self.high:g}]")
-
-
-def check_band(allowed: Authorisation | None, label: str, carrier: float, bandwidth: float) -> None:
-    """Return if a signal of a bandwidth around a carrier, both in Hz, may be sent.
-
-    Raises:
-        NotAuthorisedError: no medium or band was named, or the signal leaves the band.
-    """
-    if allowed is None:
-        raise NotAuthorisedError(
-            f"radio {label}: transmitting needs radio.tx.medium and radio.tx.authorised_band, got none; name what is "
-            "at the connector (cable or antenna) and the band, [low, high] in Hz, in which you may transmit"
-        )
-    low, high = carrier - bandwidth / 2, carrier + bandwidth / 2
-    if low < allowed.low or high > allowed.high:
-        raise NotAuthorisedError(
-            f"radio {label}: a signal must lie inside radio.tx.authorised_band, {allowed.low / 1e6:.6g} to "
-            f"{allowed.high / 1e6:.6g} MHz, got {low / 1e6:.6g} to {high / 1e6:.6g} MHz with its bandwidth; choose "
-            "another radio.pluto.carrier_hz or a smaller radio.pluto.bandwidth_hz"
-        )
+    SILENT = auto()
+    SENDING = auto()
+    UNSURE = auto()
 
 
 def silence(attributes: Attributes) -> None:

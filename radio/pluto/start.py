@@ -42,7 +42,7 @@ class Startable(Protocol):
 
 
 def start(radio: Startable, trigger: Trigger) -> bool:
-    """Start the streams, and return whether they run; if not, `settle` waits for the pulse from outside.
+    """Start the streams, and return whether they run; if not, `catch` waits for the pulse from outside.
 
     Raises:
         RadioError: they do not start, or a pulse from outside needs another firmware.
@@ -55,7 +55,6 @@ def start(radio: Startable, trigger: Trigger) -> bool:
                 "firmware does not have; update the firmware to 0.39 or later, or set radio.pluto.trigger = auto"
             )
         tdd.arm(radio.attributes, external=True)
-        radio.run(PRIMED)
         return False
     if not (has_tdd and trigger == "auto" and _at_own_pulse(radio)):
         if has_tdd:  # somebody may have left it waiting
@@ -65,12 +64,24 @@ def start(radio: Startable, trigger: Trigger) -> bool:
     return True
 
 
+def catch(radio: Startable, timeout: float) -> None:
+    """Open the streams as soon as the pulse from outside has come, which holds them for a while.
+
+    Raises:
+        RadioError: it does not come within `timeout` seconds, or the streams are opened too late.
+    """
+    tdd.catch(radio.attributes, timeout)
+    radio.run(PRIMED)
+    tdd.close(radio.attributes)
+
+
 def _at_own_pulse(radio: Startable) -> bool:
     """Start both streams at one pulse, and return whether that worked: whether the marker comes back."""
     try:
         tdd.arm(radio.attributes, external=False)
-        radio.run(PRIMED)
         tdd.fire(radio.attributes)
+        radio.run(PRIMED)
+        tdd.close(radio.attributes)
         radio.settle()
     except RadioError as error:
         _log.warning(

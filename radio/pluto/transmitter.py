@@ -1,11 +1,14 @@
 """The switch of a radio's transmitter: on by the first burst that may be sent, off by `mute`."""
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 
-from radio.pluto.safety import MOST_ATTENUATION_DB, Authorisation, check_band, silence
+from radio.base import RadioError
+from radio.pluto.safety import MOST_ATTENUATION_DB, Emission
 from radio.pluto.upkeep import Upkeep
 from radio.pluto.watchdog import Watchdog
-from radio.settings import SettingError, Settings
+from radio.safety import Authorisation, check_band
+from radio.settings import Settings
 
 
 @dataclass(eq=False)
@@ -27,6 +30,7 @@ class Transmitter:
     guarded: bool
     is_muted: bool = False
     _was_on: bool = False
+    _mutes: int = 0
     _watchdog: Watchdog | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
@@ -40,30 +44,50 @@ class Transmitter:
             NotAuthorisedError: nobody said that they may.
         """
         lo = settings.carrier + settings.lo_offset_hz
-        check_band(self.allowed, self.upkeep.link.uri, lo, settings.bandwidth)
+        link = self.upkeep.link
+        check_band(self.allowed, link.uri, lo, link.tuning.width(settings.bandwidth))
 
     def switch_on(self) -> None:
         """Give the mixer power at the largest attenuation, then set the attenuation that is wished; once.
 
         Raises:
-            RadioError: the watchdog is gone, or the radio does not take it.
+            RadioError: the watchdog is gone, or the radio does not take it; it is silenced then.
         """
+        self._check_watchdog()
         if self.upkeep.is_on:
             return
-        if self._watchdog is not None:
-            self._watchdog.check()
-        self.upkeep.is_on = True
-        try:
-            self.upkeep.told(self._rise)
-        except SettingError:
-            self.mute()
-            raise
+        self.upkeep.hush()
+        self.raise_level()
         if self._was_on:
             self.upkeep.begin_session()
         self._was_on = True
 
+    def raise_level(self) -> None:
+        """Give the mixer power as `switch_on` does, in the same session.
+
+        Raises:
+            RadioError: the radio does not take it, and was silenced again.
+        """
+        try:
+            self.upkeep.told(self._rise)
+        except RadioError as error:
+            raise self.upkeep.with_more(error, self.upkeep.hush) from error
+        except BaseException:
+            with suppress(RadioError):  # it stays unsure, and is silenced at the latest by `close`
+                self.upkeep.hush()
+            raise
+
+    def _check_watchdog(self) -> None:
+        if self._watchdog is None:
+            return
+        try:
+            self._watchdog.check()
+        except RadioError as error:
+            raise self.upkeep.with_more(error, self.upkeep.hush) from error
+
     def _rise(self) -> None:
-        attributes = self.upkeep.link.attributes
+        link = self.upkeep.link
+        attributes, link.emission = link.attributes, Emission.SENDING
         attributes.put("tx_gain_db", -MOST_ATTENUATION_DB)
         attributes.put("tx_lo_powerdown", 0.0)
         attributes.put("tx_gain_db", -self.upkeep.settings.tx_attenuation_db)
@@ -74,26 +98,35 @@ class Transmitter:
         Raises:
             RadioError: it may still be sending.
         """
-        self.is_muted, link = True, self.upkeep.link
-        if link.streams.is_running:
-            with link.pump.changed:
-                link.pump.timeline.clear()
-        if not self.upkeep.is_closed and self.upkeep.is_on:
-            self.upkeep.is_on = False
-            self.upkeep.told(lambda: silence(link.attributes))
+        with self.upkeep.guard:
+            self.is_muted, link = True, self.upkeep.link
+            self._mutes += 1
+            if link.streams.is_running:
+                with link.pump.changed:
+                    link.pump.timeline.clear()
+            self.upkeep.hush()
 
     def unmute(self) -> None:
         """Allow sending again, once what was withdrawn too late has left the converter unheard.
 
+        Whoever mutes meanwhile has the last word.
+
         Raises:
             RadioError: the radio fails meanwhile.
         """
-        if self.is_muted:
-            link = self.upkeep.link
-            link.streams.wait(link.pump.promised + link.pump.offset + link.antenna_delay)
-            self.is_muted = False
+        if not self.is_muted:
+            return
+        link, mutes = self.upkeep.link, self._mutes
+        link.streams.wait(link.pump.promised + link.pump.offset + link.antenna_delay)
+        with self.upkeep.guard:
+            self.is_muted = self._mutes != mutes
 
     def dismiss(self) -> None:
-        """End the watchdog: the radio has been muted."""
-        if self._watchdog is not None:
-            self._watchdog.leave()
+        """End the watchdog if the radio is silent; else, let it try what it is there for."""
+        watchdog, self._watchdog = self._watchdog, None
+        if watchdog is None:
+            return
+        if self.upkeep.is_silent:
+            watchdog.leave()
+        else:
+            watchdog.unleash()

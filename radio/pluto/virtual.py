@@ -11,13 +11,19 @@ def in_turn(host: Host, rate: float) -> LockStep:
         host: serves the bench.
         rate: in Hz.
     """
-    return LockStep(lambda uri: _due(host, uri), rate)
+    return LockStep(lambda uri: _due(host, uri), rate, lambda uri: _waiting(host, uri))
 
 
 def count_of(host: Host, uri: str) -> int:
     """Return the count, of the clock of a unit whose stream runs, at which the block begins that is fetched next."""
     unit = host.units[host.uris.index(uri)]
     return host.call(lambda: 0 if (heard := unit.reception) is None else heard.start - len(heard.ready) * heard.size)
+
+
+def _waiting(host: Host, uri: str) -> int:
+    """Return how many whole blocks wait for the client of a unit."""
+    unit = host.units[host.uris.index(uri)]
+    return host.call(lambda: 0 if unit.reception is None else len(unit.reception.ready))
 
 
 def _due(host: Host, uri: str) -> float:

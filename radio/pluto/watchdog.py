@@ -4,8 +4,10 @@ It holds the reading end of a pipe. `QUIT` ends it; the end of the pipe without 
 """
 
 import logging
+import select
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +20,8 @@ from radio.pluto.safety import silence
 READY, QUIT = b"ready\n", b"q"
 TRIES, PAUSE = 50, 0.2
 TIMEOUT = 1.0  # seconds in which a radio must answer it
-START_TIMEOUT = 10.0
+START_TIMEOUT = 30.0  # seconds, of a machine that is busy
+END_TIMEOUT = 10.0
 
 _log = logging.getLogger(__name__)
 
@@ -46,9 +49,9 @@ class Watchdog:
             cwd=root,
             start_new_session=True,  # Ctrl-C in a terminal is for the parent
         )
-        if self._process.stdout.readline() != READY:
-            self._process.kill()
-            self._process.communicate()
+        answers, _, _ = select.select([self._process.stdout], [], [], START_TIMEOUT)
+        if not answers or self._process.stdout.readline() != READY:
+            self._end()
             raise RadioError(
                 f"radio {self.uri}: the watchdog, which mutes it should this process die, does not start; see what "
                 f"{sys.executable} -m radio.pluto.watchdog {self.uri} says"
@@ -68,10 +71,21 @@ class Watchdog:
 
     def leave(self) -> None:
         """End it; the radio has been muted."""
-        if self._process.poll() is None:
-            self._process.communicate(QUIT, START_TIMEOUT)
+        try:
+            self._process.communicate(QUIT, END_TIMEOUT)
+        except subprocess.TimeoutExpired:
+            _log.warning("radio %s: its watchdog does not end, and is killed", self.uri)
+            self._end()
+
+    def unleash(self) -> None:
+        """Let it mute the radio, as if this process had ended."""
         for pipe in (self._process.stdin, self._process.stdout):
             pipe.close()
+        threading.Thread(target=self._process.wait, daemon=True).start()  # nobody waits for it, but it has a parent
+
+    def _end(self) -> None:
+        self._process.kill()
+        self._process.communicate()
 
 
 def mute(uri: str, timeout: float) -> None:
@@ -88,9 +102,9 @@ def mute(uri: str, timeout: float) -> None:
 
     try:
         context = iio.Context(uri)
+        context.set_timeout(round(1000 * timeout))
     except OSError as error:
         raise RadioError(f"radio {uri}: nothing answers there ({error}); check cable and power") from error
-    context.set_timeout(round(1000 * timeout))
     silence(Attributes(context, uri))
 
 
@@ -102,12 +116,14 @@ def main() -> None:
     sys.stdout.flush()
     if sys.stdin.buffer.read(1) == QUIT:
         return
+    said = ""
     for _ in range(TRIES):
         try:
             mute(sys.argv[1], TIMEOUT)
             return
-        except RadioError as error:
-            _log.warning("%s", error)
+        except Exception as error:  # noqa: BLE001 - whatever it is, there is nobody else to do it
+            if said != (said := str(error)):
+                _log.warning("%s", error)
             time.sleep(PAUSE)
     sys.exit(1)
 

@@ -13,6 +13,7 @@ import pytest
 
 from calibration import channel, delays
 from calibration.coherence import Modes, correlate
+from calibration.delay_spread import between
 from calibration.doppler import HALVED, WIDER, doppler
 from calibration.exchange import CHUNK
 from calibration.measurement import CalibrationError
@@ -21,6 +22,7 @@ from calibration.soundings import LEAST, MOST, schedule, sound
 from dsp.frame import sounding
 from dsp.metrics import nmse_db
 from dsp.ofdm import Numerology, delay_ramp
+from radio.fading import rms_delay_spread
 from tests.calibration.conftest import covered, never_short
 
 GRID = Numerology()
@@ -53,13 +55,12 @@ def errors(bench, seconds=0.5):
     truth = aligned(true_response(bench, train), response.value)
     found = channel._figures(train, bench.signals) | channel._ripple(response)
     silent = 1e-9 * np.mean(np.abs(truth) ** 2)
-    gain, square, first, last, bandwidth = channel._read(np.tile(truth, (MOST, 1)), silent, GRID)
+    gain, _, first, last, bandwidth = channel._read(np.tile(truth, (MOST, 1)), silent, GRID)
     noise = bench.unit(bench.server).noise_var
     fs = GRID.sample_rate
     true = {
         "gain_db": gain,
         "snr_db": gain + 10 * np.log10(bench.signals.amplitude**2 / noise),
-        "rms_delay_s": np.sqrt(max(square, 0)) / fs,
         "first_path_s": first / fs,
         "last_path_s": last / fs,
         "coherence_bandwidth_hz": bandwidth,
@@ -77,18 +78,70 @@ def test_taps_are_known_to_25_db_at_20_db_over_noise(plant):
         assert error < -25
 
 
-def test_gain_and_delay_spread_are_within_their_intervals(plant):
+def test_gain_and_snr_are_within_their_intervals(plant):
     found = [errors(plant(seed, 20.0, **EXPONENTIAL))[1] for seed in range(10)]
-    for name in ("gain_db", "snr_db", "rms_delay_s"):
+    for name in ("gain_db", "snr_db"):
         error, doubt = np.array([each[name] for each in found]).T
         assert covered(error, doubt, 10)
+
+
+def delay_spread(bench):
+    """Return the rms delay spread of the taps that were drawn, and the ends of what was measured, in s."""
+    train = sound(bench.server, bench.agent(), bench.signals, 0.3)
+    found, time = channel._figures(train, bench.signals), bench.unit(bench.server).time(train.start)
+    delay, gains = bench.bench.air.oracle_taps(bench.agent().unit, bench.server.unit, np.array([time]))
+    power = np.abs(gains[0]) ** 2 / np.sum(np.abs(gains[0]) ** 2)
+    true = rms_delay_spread(delay, power) / GRID.sample_rate
+    if "rms_delay_at_most_s" in found:
+        return true, 0.0, found["rms_delay_at_most_s"].value
+    seen = found["rms_delay_s"]
+    return true, seen.value - seen.uncertainty, seen.value + seen.uncertainty
+
+
+def test_the_interval_of_the_delay_spread_holds_that_of_the_taps_that_were_drawn(plant):
+    faults = {"profile": "tdl_a", "offset_ppm": 10.0}
+    true, low, high = np.array([delay_spread(plant(seed, 20.0, **faults)) for seed in range(10)]).T
+    assert never_short(true - (low + high) / 2, (high - low) / 2, 10)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "faults",
+    [
+        {"profile": "flat"},
+        {"profile": "tdl_a"},
+        {"profile": "tdl_a", "k_factor_db": 6.0},
+        {"profile": "tdl_c", "delay_spread_s": 1.8e-6},
+        {"profile": "exponential", "delay_spread_s": 1e-6},
+    ],
+)
+def test_the_delay_spread_of_many_channels_lies_where_it_is_said_to(plant, faults):
+    outcomes = [delay_spread(plant(seed, 20.0, offset_ppm=10.0, **faults)) for seed in range(100)]
+    true, low, high = np.array(outcomes).T
+    assert never_short(true - (low + high) / 2, (high - low) / 2, 100)
+
+
+def test_paths_that_cancel_do_not_hide_their_spread():
+    """Two paths half a sample apart, of opposite signs, have a negative moment: it is a bound then, not 0."""
+    response = delay_ramp(GRID, 0.0) - 0.5 * delay_ramp(GRID, 0.5)
+    seen = delays.spread(delays.profile(response[None], 1e-9, GRID), GRID)
+    assert seen.variance < 0
+    found = channel._delay_spread(seen.variance, 1e-3, GRID)
+    assert set(found) == {"rms_delay_at_most_s"}
+    assert found["rms_delay_at_most_s"].value > 0.2 / GRID.sample_rate  # √(0.8·0.2)·0.5 samples
+
+
+def test_an_interval_of_the_delay_spread_is_twice_as_wide_in_half_the_band():
+    half = replace(GRID, n_fft=512)  # K is the same, so the band is half as wide
+    for variance in (0.5, 40.0, 4000.0):
+        assert between(4 * variance, 0.4, half) == pytest.approx(np.multiply(2, between(variance, 0.1, GRID)))
 
 
 @pytest.mark.slow
 def test_intervals_hold_the_truth_as_often_as_they_say(plant):
     outcomes = [errors(plant(seed, 20.0, **EXPONENTIAL)) for seed in range(100)]
     assert max(error for error, _ in outcomes) < -25
-    for name in ("gain_db", "snr_db", "rms_delay_s", "coherence_bandwidth_hz"):
+    for name in ("gain_db", "snr_db", "coherence_bandwidth_hz"):
         error, doubt = np.array([each[name] for _, each in outcomes if name in each]).T
         assert covered(error, doubt, error.size), name
     # the resolution of the band is in the one, extremes of noise in the other: wider than 95 %, not narrower
@@ -233,7 +286,7 @@ def test_a_flat_channel_is_coherent_over_more_than_the_band(plant):
     bench = plant(1, 20.0, offset_ppm=10.0, timing_offset=3.0)
     found = channel.measure(bench.server, bench.agent(), bench.signals).quantities
     assert found["coherence_bandwidth_at_least_hz"].value == pytest.approx(GRID.half_width * 15625)
-    assert found["rms_delay_s"].value - found["rms_delay_s"].uncertainty <= 0
+    assert 0 < found["rms_delay_at_most_s"].value < 5e-8
     assert found["gain_db"].value == pytest.approx(-15, abs=0.02)
     assert found["snr_db"].value == pytest.approx(20, abs=0.1)
     assert found["ripple_db"].value < 0.1

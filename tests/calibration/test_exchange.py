@@ -64,6 +64,15 @@ def test_a_wave_is_found_where_it_is_expected(plant, later):
         assert heard.clipped == 0
 
 
+def test_a_sender_at_its_largest_attenuation_is_given_as_the_cause_of_silence(plant):
+    planted = plant()
+    agent = planted.agent()
+    agent.configure(Change(tx_attenuation_db=agent.limits.tx_attenuation_db.high))
+    agent.mute()
+    with pytest.raises(CalibrationError, match=r"heard no beacon .* largest attenuation, .* dB: measure levels"):
+        meet(agent, planted.server, planted.signals)
+
+
 def test_silence_names_both_radios_and_the_remedy(plant):
     planted = plant()
     planted.agent().mute()

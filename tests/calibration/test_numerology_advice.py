@@ -128,6 +128,18 @@ def test_a_measurement_is_taken_at_the_worse_end_of_its_intervals():
     assert astuple(seen(Measurement("channel", "a", "b", bare))) == pytest.approx((4.5e-6, 0.0, 0.0, float("inf")))
 
 
+def test_a_lone_path_in_a_narrow_band_asks_for_no_more_than_its_rms_spread():
+    """What the band cannot tell apart widens the ends of a profile, whatever the noise; the rms knows better."""
+    ends = {name: Quantity(0.0, 1.76e-6, "s") for name in ("first_path_s", "last_path_s")}
+    narrow = Present(Numerology(64, 25, 16, 6, 1e6), 1.5)
+    for rms in ({"rms_delay_at_most_s": Quantity(2e-7, 0.0, "s")}, {"rms_delay_s": Quantity(1.5e-7, 0.5e-7, "s")}):
+        channel = seen(Measurement("channel", "a", "b", ends | rms))
+        assert channel.delay_spread_s == pytest.approx(5.3 * 2e-7)
+        assert not any("delay_spread_s" in problem for problem in advise(narrow, channel).problems)
+    apart = ends | {"last_path_s": Quantity(4e-6, 1.76e-6, "s"), "rms_delay_s": Quantity(4e-7, 0.0, "s")}
+    assert seen(Measurement("channel", "a", "b", apart)).delay_spread_s == pytest.approx(4e-6)
+
+
 @pytest.mark.parametrize(
     "wrong", [{"delay_spread_s": -1e-6}, {"doppler_hz": float("nan")}, {"coherence_bandwidth_hz": 0.0}]
 )

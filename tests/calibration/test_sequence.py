@@ -183,6 +183,35 @@ def test_who_is_not_measured_does_not_leak_into_it_and_is_as_before_afterwards(p
 
 
 @dataclass
+class Stuck:
+    """A radio that was attenuated, and does not take another attenuation a few times."""
+
+    radio: object
+    refusals: int
+
+    def __getattr__(self, name):
+        return getattr(self.radio, name)
+
+    def configure(self, change):
+        if change.tx_attenuation_db != self.limits.tx_attenuation_db.high and self.refusals > 0:
+            self.refusals -= 1
+            raise RadioError("no answer; the next call opens it again")
+        return self.radio.configure(change)
+
+
+@pytest.mark.parametrize(("refusals", "is_told_of"), [(1, False), (2, True)])
+def test_who_stays_at_the_largest_attenuation_after_two_tries_is_told_of(plant, caplog, refusals, is_told_of):
+    planted = plant(13, **FAULTS)
+    before, limits = planted.agent(1).settings.tx_attenuation_db, planted.agent(1).limits
+    stuck = Stuck(planted.agent(1), refusals)
+    first = next(iter(calibrate("latency", bench_of(planted, {0: planted.agent(0), 1: stuck}), Options())))
+    assert first.measurement is not None
+    told = f"radio {planted.agent(1).serial} may stay at its largest attenuation, not the {before:g} dB that it had"
+    assert (told in caplog.text) == is_told_of
+    assert stuck.settings.tx_attenuation_db == (limits.tx_attenuation_db.high if is_told_of else before)
+
+
+@dataclass
 class Breaking:
     """A radio whose stream breaks a few times."""
 

@@ -57,6 +57,20 @@ def test_the_noise_floor_is_found(plant):
     assert covered(np.array(errors), np.array(widths), 10)
 
 
+def test_what_others_have_sent_before_is_not_listened_to(plant):
+    """Buffers of a lead time may be on their way: somebody still sends in them who has been silenced since."""
+
+    class Late(Noise):
+        def receive(self, count, at):
+            samples = super().receive(count, at)
+            samples.data[: max(self.lead_time - at, 0)] *= 10
+            return samples
+
+    silence = listen(Late(np.random.default_rng(1), lead_time=5000), plant().signals)
+    # five standard errors of a mean power of 8192 samples
+    assert silence.floor.value == pytest.approx(-40.0, abs=0.24)
+
+
 def test_a_tone_does_not_move_the_noise_floor(plant):
     planted = plant(interferer_dbfs=-10.0)
     silence = listen(planted.server, planted.signals)

@@ -107,6 +107,11 @@ def test_phases_and_the_starts_of_streams_do_not_outlive_a_restart():
     assert all(rule.reason for rule in RULES.values())
 
 
+@pytest.mark.parametrize(("kind", "verb"), [("levels", "were"), ("clock", "was")])
+def test_levels_are_many_and_a_clock_is_one(kind, verb):
+    assert refusal([], kind).reason.startswith(f"{kind} of agent against server {verb} never measured")
+
+
 def test_another_radio_is_refused_with_those_that_are_known():
     error = refusal([entry(), entry(radio=SERVER), entry("clock")], radio=SECOND)
     assert "iq of second was never measured; the table has iq of agent, server;" in str(error)

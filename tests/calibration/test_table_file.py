@@ -91,9 +91,9 @@ def test_a_truncated_table_is_refused_and_left_alone(path, cut):
     store(path, [entry(), entry("clock")])
     path.write_text(path.read_text()[:cut])
     before = path.read_bytes()
-    with pytest.raises(TableError, match=r"cut off or damaged|not a calibration table") as caught:
+    with pytest.raises(TableError, match=r"cut off or damaged|not a calibration table|is empty") as caught:
         load(path)
-    assert cut == 1 or "measure anew: airmeta calibrate all" in str(caught.value)
+    assert cut in (0, 1) or "measure anew: airmeta calibrate all" in str(caught.value)
     with pytest.raises(TableError):
         store(path, [entry()])
     assert path.read_bytes() == before

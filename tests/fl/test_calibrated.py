@@ -55,9 +55,19 @@ def test_everything_that_does_not_hold_is_said_at_once(bench, tmp_path):
         calibrated(bench, 9, Calibration(table=path, use=("levels",)), NOW)
     lines = str(refused.value).splitlines()
     assert "8 of 10 radios have no calibration that holds" in lines[0]
-    assert len(lines) == 7
-    assert all("airmeta calibrate levels" in line for line in lines[1:6])
+    assert all(f"levels of {bench.radio_of(agent).serial} " in line for agent, line in enumerate(lines[1:6], 1))
     assert lines[6] == "  and 3 more"
+    assert lines[7:] == [
+        f"measure all that does not hold with: airmeta calibrate all CONFIG --resume --table {path}",
+        "(CONFIG: the file of this experiment, with the same --set)",
+    ]
+
+
+def test_one_thing_that_does_not_hold_is_said_with_its_own_command(bench, tmp_path):
+    path = tmp_path / "t.json"
+    store(path, [levels(bench, None, 0.0), levels(bench, 0, 3.0)])
+    with pytest.raises(TableError, match=f"measure it with: airmeta calibrate levels CONFIG --table {path}\n"):
+        calibrated(bench, 2, Calibration(table=path, use=("levels",)), NOW)
 
 
 def test_an_agent_that_was_dropped_is_left_out_of_every_round_with_the_reason(bench, tmp_path):

@@ -21,6 +21,9 @@ def test_the_defaults_are_a_valid_experiment():
 def test_presets_are_valid():
     for name in ("quickstart", "omniglot"):
         assert load(ROOT / "experiments" / f"{name}.toml").uplink.kind == "symbol"
+    for name in ("omniglot-bench", "calibrated"):
+        assert load(ROOT / "experiments" / f"{name}.toml").uplink.kind == "waveform"
+    load(ROOT / "experiments" / "calibrated.toml", ("calibration.table=bench.json",))
 
 
 def test_all_errors_come_at_once():
@@ -40,6 +43,20 @@ def test_all_errors_come_at_once():
 )
 def test_an_unknown_key_names_its_nearest(raw, nearest):
     assert f"did you mean {nearest}?" in problems(raw)[0]
+
+
+@pytest.mark.parametrize(
+    ("raw", "words"),
+    [
+        ({"calibration": {"use": ["levels", "clok"]}}, ["calibration.use: input should be", "'levels', 'clock'"]),
+        ({"radio": {"pluto": {"uris": ["ip:192.168.2.1", 3]}}}, ["radio.pluto.uris: input should be a valid string"]),
+        ({"radio": {"tx": {"authorised_band": ["wide", 2e9]}}}, ["radio.tx.authorised_band: input should be a valid"]),
+    ],
+)
+def test_a_wrong_entry_of_a_list_is_a_problem_of_its_key(raw, words):
+    found = problems(raw)
+    for word in words:
+        assert word in found[0]
 
 
 @pytest.mark.parametrize(

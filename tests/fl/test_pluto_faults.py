@@ -1,7 +1,8 @@
 """Drills of whole runs over virtual Plutos: an agent's radio goes and comes back, the server's goes."""
 
 import json
-from contextlib import contextmanager
+import re
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from fl import pluto_radios
 from fl.config import load
 from fl.experiment import RunError, RunFolder, run
+from radio.emulation.protocol import Address
 from radio.emulation.server import serving
 from tests.drivers import need_libiio
 
@@ -67,6 +69,65 @@ def test_a_run_goes_on_without_an_agent_whose_radio_is_unplugged_and_with_it_onc
         assert part in reason, reason
 
 
+RX_LO = Address("ad9361-phy", "OUTPUT", "altvoltage0", "frequency")
+STATUS = Address("cf-ad9361-lpc", "DEBUG", "", "direct_reg_access")
+
+
+@contextmanager
+def lossy(unit):
+    unit.faults.overflow()
+    yield
+
+
+@contextmanager
+def dry(unit):
+    unit.faults.underflow()
+    yield
+
+
+@contextmanager
+def untruthful(unit):
+    """Once its streams are started again, its mixer is elsewhere."""
+    unit.faults.overflow()
+    unit.faults.read_back[RX_LO] = "915500000"
+    yield
+    del unit.faults.read_back[RX_LO]
+
+
+@contextmanager
+def forgetful(unit):
+    unit.faults.missing.add(STATUS)
+    yield
+    unit.faults.missing.clear()
+
+
+@pytest.mark.parametrize("drill, reason", [
+    (lossy, r"OverrunError: .*lost samples \(overflow, bit 2"),
+    (dry, r"LateError: .*ran dry \(underflow, bit 0"),
+    (untruthful, "rx_lo must read back 915000000 Hz within 16, got 915500000 Hz"),
+    (forgetful, "its firmware has no .*direct_reg_access.*update the firmware"),
+])  # fmt: skip
+def test_a_run_goes_on_through_what_befalls_the_radio_of_an_agent(plutos, cache, tmp_path, drill, reason):
+    """From round 0 to round 2; who was dropped may miss the beacon of the round in which it is opened again."""
+    with ExitStack() as during:
+
+        def observe(record, _):
+            if record["round"] == 0:
+                during.enter_context(drill(plutos[2]))
+            elif record["round"] == 2:
+                during.close()
+            return False
+
+        folder = RunFolder(tmp_path / "run")
+        assert run(experiment(5), folder, cache, resume=False, observe=observe)
+    records = lines(folder)
+    assert [record["outcome"] for record in records] == ["ok"] * 5
+    assert all({0, 2} <= {*record["agents_heard"]} for record in records)
+    assert records[4]["agents_heard"] == [0, 1, 2]
+    reasons = [record["excluded"].get("1", "") for record in records]
+    assert any(re.search(reason, text) for text in reasons), reasons
+
+
 def test_a_run_whose_server_radio_is_lost_stops_with_everything_saved_and_goes_on_later(plutos, cache, tmp_path):
     """Unplugged after round 1: round 2 fails and says why, in round 3 the radio cannot be opened again."""
 
@@ -77,7 +138,9 @@ def test_a_run_whose_server_radio_is_lost_stops_with_everything_saved_and_goes_o
 
     config, folder = experiment(5), RunFolder(tmp_path / "run")
     with pytest.raises(
-        RunError, match=r"^round 3: the server's radio is lost \(radio ip:127.*no PlutoSDR answers.*cable.*--resume"
+        RunError,
+        match=r"^round 4 of 5: the server's radio is lost \(radio ip:127.*no PlutoSDR answers.*cable.*"
+        "round 3 has delivered nothing.*--resume",
     ):
         run(config, folder, cache, resume=False, observe=observe)
     before = lines(folder)

@@ -5,9 +5,9 @@ import pytest
 from calibration.sequence import Options
 from calibration.table_file import load
 from fl.config import parse
-from fl.setup import stations
+from fl.setup import build_uplink, stations
 from fl.uplink.waveform.round import Round
-from radio.base import RadioError
+from radio.base import LateError, LostRadioError, RadioError
 from radio.loopback import LoopbackRadio
 from radio.settings import Change
 from tests.drivers import need_libiio
@@ -45,8 +45,12 @@ def calibrated(request, tmp_path_factory):
     return [*keys, f"calibration.table={path}"], path
 
 
-def opened(keys, *more):
-    return stations(parse("", [*keys, "radio.loopback.restarts=1", *more]))
+def configuration(keys):
+    return parse("", [*keys, "radio.loopback.restarts=1"])
+
+
+def opened(keys):
+    return stations(configuration(keys))
 
 
 def close(on_air):
@@ -97,6 +101,38 @@ def test_who_cannot_be_measured_again_is_left_out_with_the_reason_and_comes_back
     links, excluded = play(on_air, 2)
     assert set(links) == {0, 1}, excluded
     close(on_air)
+
+
+@pytest.mark.parametrize("error", [LateError("too late"), LostRadioError("unplugged")])
+def test_what_a_run_remembers_can_be_saved_although_an_agent_is_left_out_and_the_round_ended_early(
+    calibrated, monkeypatch, error
+):
+    """The server's beacon leaves too late, or its radio is lost; nobody has called the agent that is left out."""
+    uplink = build_uplink(configuration(calibrated[0]), 500)
+    on_air = uplink.stations
+    play(on_air, 0)
+    known = uplink.state()
+    assert sorted(known["clocks"][:, 0]) == [0, 1]
+    restart(on_air.radio_of(1).radio)
+    with monkeypatch.context() as patched:
+        patched.setattr("calibration.latency.measure", failing)
+        patched.setattr(type(on_air.server), "transmit", raising(error))
+        with pytest.raises(type(error)):
+            play(on_air, 1)
+    saved = uplink.state()
+    assert saved["clocks"][:, 0].tolist() == [0]
+    uplink.restore(known)
+    assert set(on_air.clocks) == {0}
+    links, excluded = play(on_air, 2)
+    assert set(links) == {0, 1}, excluded
+    close(on_air)
+
+
+def raising(error):
+    def failed(*_arguments):
+        raise error
+
+    return failed
 
 
 def restart(radio):

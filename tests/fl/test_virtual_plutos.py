@@ -5,12 +5,15 @@ import socket
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from fl.virtual_plutos import Emulator, Scene
 from radio.base import RadioError
+from radio.emulation.bench import Bench
+from radio.emulation.clock import LockStep
 
 SCENE = Scene(2, {}, 0.0, 0.0, 0)
 PARENT = """
@@ -48,6 +51,13 @@ def test_each_unit_is_reached_on_this_machine_until_the_emulator_is_closed():
     assert emulator.opened() == [None, None]
     emulator.close()
     assert not any(answers(uri) for uri in emulator.uris)
+
+
+def test_the_units_of_a_run_are_no_others_to_a_calibration_table():
+    """Neither those of another seed, nor those that `airmeta radio emulate` serves."""
+    served, runs, others = Bench(2), SCENE.bench(LockStep()), replace(SCENE, seed=1).bench(LockStep())
+    serials = [unit.serial for bench in (served, runs, others) for unit in bench.units]
+    assert len(set(serials)) == len(serials)
 
 
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])

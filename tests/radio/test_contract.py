@@ -16,6 +16,7 @@ from radio.loopback import LoopbackRadio
 from radio.settings import Change, SettingError
 from radio.sigmf import Recording, Segment, record
 from tests.radio.pluto.virtual import Virtual
+from tests.radio.usrp.virtual import pair as usrp_pair
 
 RATE = 4e6
 BURST = 512
@@ -72,6 +73,13 @@ def pluto() -> Pair:
     return Pair(sender, hearer, zeros[0] - zeros[1], bench.block, bench.close)
 
 
+def usrp() -> Pair:
+    """Two boards of one stand-in of UHD, in lock-step: their indices are the same."""
+    host = usrp_pair()
+    sender, hearer = host.open()
+    return Pair(sender, hearer, 0, 0, host.close)
+
+
 BACKENDS: dict[str, Callable[[], Pair]] = {
     "loopback": lambda: loopback(Unit(), Unit(noise_var=1e-4), 0),
     "loopback-early": lambda: loopback(
@@ -82,6 +90,7 @@ BACKENDS: dict[str, Callable[[], Pair]] = {
     "loopback-late": lambda: loopback(Unit(timing_offset=19.4), Unit(start=50, noise_var=1e-4), 20),
     "corrected-loopback": corrected_loopback,
     "pluto": pluto,
+    "usrp": usrp,
 }
 
 
@@ -213,6 +222,23 @@ def test_a_setting_beyond_the_limits_is_refused_and_nothing_changes(pair):
             radio.configure(Change(quadrature_tracking=True))
 
 
+@pytest.mark.parametrize("turned", [False, True], ids=["one", "other"])
+def test_samples_from_now_on_are_heard_as_the_radio_is_set_although_another_one_was_heard_meanwhile(pair, turned):
+    """20 dB of signal over noise, amplified alike; in lock-step one of the two is always served first."""
+    if turned:
+        pair = replace(pair, sender=pair.hearer, hearer=pair.sender, behind=-pair.behind)
+    hearer, before = pair.hearer, pair.hearer.settings.rx_gain_db
+    at = pair.ahead()
+    pair.sender.transmit(np.tile(burst(), 60), at)
+    usual = level(pair.listen(at + 2 * BURST, 4 * BURST))
+    pair.sender.receive(3 * BURST, pair.sender.now())
+    lower = hearer.configure(Change(rx_gain_db=max(before - 12, hearer.limits.rx_gain_db.low))).rx_gain_db
+    heard = hearer.receive(4 * BURST, hearer.now()).data
+    for part in heard.reshape(4, BURST):
+        assert 10 * np.log10(usual / level(part)) == pytest.approx(before - lower, abs=0.5)
+    assert before - lower > 5
+
+
 def test_attenuation_takes_from_what_arrives_as_much_as_it_says(pair):
     """20 dB of signal over noise: the noise adds 0.04 dB to the first and 0.17 dB to the second level."""
     margin, heard = pair.sender.timing_uncertainty + 20, []
@@ -223,6 +249,17 @@ def test_attenuation_takes_from_what_arrives_as_much_as_it_says(pair):
         pair.sender.transmit(burst(), at)
         heard.append(level(pair.listen(at - margin, BURST + 2 * margin)))
     assert 10 * np.log10(heard[0] / heard[1]) == pytest.approx(6.0, abs=0.5)
+
+
+def test_what_is_heard_from_now_on_after_a_setting_is_heard_with_it(pair):
+    """Whoever is heard meanwhile lets the clock of the other one run on, and blocks of it may wait to be fetched."""
+    for sender, hearer in ((pair.sender, pair.hearer), (pair.hearer, pair.sender)):
+        limits, before = hearer.limits.rx_gain_db, hearer.settings.rx_gain_db
+        sender.transmit(np.tile(burst(), 100), sender.now() + sender.lead_time + pair.haste)
+        sender.receive(20_000, sender.now())
+        hearer.configure(Change(rx_gain_db=limits.nearest(max(limits.low, before - 20))))
+        heard = hearer.receive(20 * BURST, hearer.now()).data.reshape(20, BURST)
+        assert np.ptp([10 * np.log10(level(part)) for part in heard]) < 1
 
 
 def test_time_never_goes_back_and_what_was_heard_is_over(pair):

@@ -1,10 +1,12 @@
 """`airmeta calibrate` as a user meets it: exit codes, messages, what is stored, and that a run uses it."""
 
 import json
+from datetime import datetime, timedelta
 
 import pytest
 from click.testing import CliRunner
 
+from tools.calibrate.work import Work
 from tools.cli import main
 
 FAULTS = "agents=2,offset_ppm=20,latency=40,level_error_db=2,iq_gain_db=0.5,iq_phase_deg=2,tx_attenuation_db=3"
@@ -111,6 +113,58 @@ def test_resuming_measures_nothing_again_that_still_holds(bench):
     assert bench[0].read_bytes() == before
 
 
+def test_a_calibration_that_is_stopped_leaves_a_report_and_resuming_completes_it(bench, tmp_path, monkeypatch):
+    def one_and_stop(work, kinds, resume, _run=Work.run):
+        yield next(_run(work, kinds, resume))
+        raise KeyboardInterrupt
+
+    path = changed(bench, tmp_path, lambda by, entries: [entries.remove(by["latency", f"agent {n}"]) for n in (0, 1)])
+    common = ["calibrate", "latency", "--radio", RADIO, "--table", path, "--report", tmp_path / "page.html"]
+    with monkeypatch.context() as patch:
+        patch.setattr(Work, "run", one_and_stop)
+        assert "stopped; what is stored stays, go on with --resume" in refused(*common)
+    assert "1 measurements, " in (tmp_path / "page.html").read_text()
+    call(*common, "--resume")
+    page = (tmp_path / "page.html").read_text()
+    assert "1 measurements, " in page
+    assert ", and 1 from the table: 2 good" in page
+    assert page.count("from the table, ") == 1
+
+
+@pytest.mark.parametrize("option", ["--table", "--report"])
+def test_what_cannot_be_written_is_found_out_before_anything_is_sent(tmp_path, option):
+    (tmp_path / "file").touch()
+    path = tmp_path / "file" / "x"
+    table = [] if option == "--table" else ["--table", tmp_path / "t.json"]
+    message = refused("calibrate", "clock", "--radio", "loopback:agents=1", option, path, *table)
+    assert f"{option} {path}: cannot be written" in message
+    assert "nothing was measured" in message
+    assert not (tmp_path / "t.json").exists()
+
+
+def test_a_reference_in_dbm_belongs_to_one_agent(tmp_path):
+    radio = ["--radio", "loopback:agents=2,snr_db=30,level_error_db=3", "--table", tmp_path / "t.json"]
+    told = call("calibrate", "levels", *radio, "--reference-dbm", "1=-20", "--json")
+    lines = [json.loads(line) for line in told.stdout.splitlines()]
+    assert [(line["name"], line["verdict"]) for line in lines if "full_scale_dbm" in line["quantities"]] == [
+        ("server", "good"), ("agent 1", "good"),
+    ]  # fmt: skip
+    assert "this bench has agents 0 to 1" in refused("calibrate", "levels", *radio, "--reference-dbm", "2=-20")
+    assert "write N=DBM" in call("calibrate", "levels", *radio, "--reference-dbm", "-20", code=2).stderr
+
+
+def test_examples_of_help_leave_out_an_agent_where_it_would_be_refused():
+    for kind, one in (("levels", False), ("all", False), ("clock", True)):
+        assert ("--agent 3" in call("calibrate", kind, "--help").stdout) == one
+
+
+def test_what_all_agents_fail_for_is_said_once(tmp_path):
+    radio = ["--radio", "loopback:agents=2,snr_db=30", "--table", tmp_path / "t.json", "--target-db", 20]
+    told = call("calibrate", "levels", *radio, code=1).stdout
+    assert told.count("lower the target") == 1
+    assert told.count("as above") == 1
+
+
 def test_one_agent_can_be_measured_again(bench, tmp_path):
     table = tmp_path / "again.json"
     table.write_bytes(bench[0].read_bytes())
@@ -150,15 +204,15 @@ def test_without_calibration_the_same_radios_do_worse(bench, config, cache, tmp_
 
 
 @pytest.mark.parametrize(("change", "words"), [
-    ("radio.loopback.offset_ppm=19", ["never measured", "airmeta calibrate levels"]),
-    ("radio.loopback.carrier_hz=2.5e9", ["levels", "carrier", "airmeta calibrate levels"]),
+    ("radio.loopback.offset_ppm=19", ["levels", "never measured"]),
+    ("radio.loopback.carrier_hz=2.5e9", ["levels", "carrier"]),
 ])  # fmt: skip
 def test_what_does_not_hold_stops_a_run_with_the_command_that_renews_it(bench, config, cache, tmp_path, change, words):
     message = refused(
         "run", config, "--set", f"calibration.table={bench[0]}", "--set", change, "--out", tmp_path / "r",
         "--cache", cache,
     )  # fmt: skip
-    for word in words:
+    for word in [*words, f"airmeta calibrate all CONFIG --resume --table {bench[0]}"]:
         assert word in message
 
 
@@ -167,7 +221,7 @@ def test_what_a_restart_voids_is_refused_if_it_is_not_to_be_measured_again(bench
         "run", config, "--set", f"calibration.table={bench[0]}", "--set", "radio.loopback.restarts=1", "--set",
         "calibration.renew=false", "--out", tmp_path / "r", "--cache", cache,
     )  # fmt: skip
-    for word in ("latency", "restart", "airmeta calibrate latency"):
+    for word in ("latency", "restart", "airmeta calibrate all CONFIG --resume"):
         assert word in message
 
 
@@ -268,24 +322,107 @@ def test_channels_that_are_drawn_anew_cannot_have_their_levels_calibrated(bench,
 def test_the_doctor_says_whether_the_calibration_is_fresh(bench, config, tmp_path):
     assert "holds for" in call("doctor", "--radio", RADIO, "--table", bench[0]).stdout
     assert "holds for" in call("doctor", config, "--set", f"calibration.table={bench[0]}").stdout
-    told = call("doctor", "--radio", RADIO, "--table", tmp_path / "none.json", code=1)
-    assert "airmeta calibrate levels" in told.stdout
+    none = tmp_path / "none.json"
+    told = call("doctor", "--radio", RADIO, "--table", none, code=1).stdout
+    for name in ("server", "agent 0", "agent 1"):
+        assert f"BAD  {name}, calibration: was never measured\n" in told
+    assert (
+        f"     measure all that does not hold with: airmeta calibrate all --radio {RADIO} --resume --table {none}"
+        in told
+    )
+    assert told.count("airmeta calibrate") == 1
+
+
+def changed(bench, tmp_path, change):
+    """Return a copy of the table after `change`, which gets its entries by kind and place: server, agent 0, agent 1."""
+    content, serials = json.loads(bench[0].read_text()), {line["name"]: line["serial"] for line in bench[1]}
+    names = {serial: name for name, serial in serials.items()}
+    change({(one["kind"], names[one["radio"]["serial"]]): one for one in content["entries"]}, content["entries"])
+    path = tmp_path / "changed.json"
+    path.write_text(json.dumps(content))
+    return path
+
+
+def test_the_doctor_warns_of_what_is_doubtful_and_a_run_uses_all_the_same(bench, config, cache, tmp_path):
+    doubtful = {"word": "too noisy", "reason": "rx_phase_deg is known to 0.6"}
+    path = changed(bench, tmp_path, lambda by, _: by["iq", "agent 1"].update(verdict=doubtful))
+    told = call("doctor", config, "--table", path).stdout
+    assert "WARN agent 1, iq: too noisy" in told
+    assert "rx_phase_deg is known to 0.6; a run uses it as it is" in told
+    call("run", config, "--set", f"calibration.table={path}", "--out", tmp_path / "r", "--cache", cache, "--quiet")
+
+
+def test_the_doctor_gives_one_command_for_one_thing_that_does_not_hold(bench, config, tmp_path):
+    path = changed(bench, tmp_path, lambda by, entries: entries.remove(by["iq", "agent 1"]))
+    told = call("doctor", config, "--table", path, code=1).stdout
+    assert f"     airmeta calibrate iq {config} --agent 1 --table {path}\n" in told
+    assert "--resume" not in told
+
+
+def test_the_doctor_refuses_what_a_run_refuses(bench, config):
+    """Redrawn channels are put off for a measurement; a ratio for the downlink needs a clock that is common."""
+    table = ["--table", bench[0]]
+    told = call("doctor", config, *table, "--set", "radio.loopback.redraw=true", code=1).stdout
+    assert "BAD  experiment: calibration.use: levels that were chosen for one channel do not fit" in told
+    told = call("doctor", config, *table, "--set", "waveform.channel_from=downlink", code=1).stdout
+    assert "BAD  experiment: radio.loopback.offset_ppm: what agents hear says what the server hears only with" in told
+
+
+def test_the_doctor_takes_the_ratio_from_the_table_that_it_is_given_and_says_when_it_is_void(config, tmp_path):
+    common = ["--set", "radio.loopback.offset_ppm=0", "--table", tmp_path / "common.json"]
+    down = ["--set", "waveform.channel_from=downlink"]
+    call("calibrate", "all", config, *common)
+    assert "ok   agent 1, reciprocity: good" in call("doctor", config, *common, *down).stdout
+    content = json.loads((tmp_path / "common.json").read_text())
+    later = max(one["time"] for one in content["entries"] if one["kind"] == "reciprocity")
+    later = (datetime.fromisoformat(later) + timedelta(seconds=1)).isoformat().replace("+00:00", "Z")
+    for one in content["entries"]:
+        if one["kind"] == "iq":
+            one["time"] = later
+    (tmp_path / "common.json").write_text(json.dumps(content))
+    told = call("doctor", config, *common, *down, code=1).stdout
+    assert "BAD  agent 0, reciprocity: reciprocity of" in told
+    assert "is void: iq of" in told
+
+
+def test_the_doctor_has_nothing_to_say_of_radios_where_an_experiment_has_none(config):
+    told = call("doctor", config, "--set", "uplink.kind=symbol").stdout
+    assert "ok   radios: none in this experiment: uplink.kind = symbol" in told
+
+
+def test_a_table_that_cannot_be_read_is_one_finding_of_the_doctor_among_others(config, tmp_path):
+    (tmp_path / "t.json").write_text("{}")
+    told = call("doctor", config, "--table", tmp_path / "t.json", code=1).stdout
+    assert "ok   link at zero noise" in told
+    assert "not a calibration table" in told
+
+
+def test_resuming_measures_again_what_was_not_good(bench, tmp_path):
+    doubtful = {"word": "too noisy", "reason": "faded"}
+    path = changed(bench, tmp_path, lambda by, _: by["latency", "agent 1"].update(verdict=doubtful))
+    told = call("calibrate", "all", "--radio", RADIO, "--table", path, "--resume", "--json").stdout
+    lines = [json.loads(line) for line in told.splitlines()]
+    assert [(one["kind"], one["name"]) for one in lines if one["verdict"] != "skipped"] == [("latency", "agent 1")]
 
 
 @pytest.mark.parametrize(("arguments", "words"), [
     ([], "--radio loopback"),
     (["--radio", "ether:192.168.2.1"], "no such kind of radio"),
     (["--radio", "ip:192.168.2.1", "--radio", "pluto"], "as libiio does"),
-    (["--radio", "pluto:agents=1,blok=3"], "radio.pluto.block"),
+    (["--radio", "pluto:agents=1,blok=3"], "unknown key blok; did you mean block?"),
+    (["--radio", "pluto:agent=1"], "unknown key agent; did you mean agents?"),
+    (["--radio", "pluto:zzz=1"], "pluto:KEY=VALUE takes keys of radio.pluto"),
     (["--radio", "pluto", "--radio", "pluto"], "agents=N"),
-    (["--radio", "loopback:offset_pm=3"], "radio.loopback.offset_ppm"),
+    (["--radio", "loopback:offset_pm=3"], "did you mean offset_ppm?"),
     (["--radio", "loopback:nonsense"], "KEY=VALUE"),
     (["--radio", "loopback", "--radio", "loopback"], "agents=N"),
     (["--radio", "loopback:agents=2", "--agent", "2"], "agents 0 to 1"),
     (["nowhere.toml"], "cannot be read"),
 ])  # fmt: skip
 def test_what_cannot_be_opened_is_said_with_the_remedy(arguments, words, tmp_path):
-    assert words in refused("calibrate", "clock", *arguments, "--table", tmp_path / "t.json")
+    message = refused("calibrate", "clock", *arguments, "--table", tmp_path / "t.json")
+    assert words in message
+    assert ("the configuration has" in message) == (words in ("cannot be read", "--radio loopback"))
 
 
 def test_an_agent_that_is_not_there_fails_alone(tmp_path):

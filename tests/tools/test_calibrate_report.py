@@ -189,7 +189,7 @@ def test_every_radio_has_a_row_and_every_kind_a_verdict_and_a_number(text):
     assert SERIALS["agent 3"] in rows[5]
     assert rows[1].count("<td>–</td>") == 4  # the server has levels and iq only
     assert all(row.count('class="word') == 6 for row in rows[2:])
-    assert "-23.00 ± 0.21 dB<" in rows[4]
+    assert ">-23 dB<" in rows[4]  # three digits; the rest is in the tables
     assert '<span class="small">link gain</span>' in rows[4]
 
 
@@ -203,19 +203,49 @@ def test_a_verdict_is_a_coloured_word(word, look, text):
 def test_reasons_and_failures_are_told(text):
     assert "choose another carrier &lt;soon&gt;" in text
     assert "agent 4: no beacon of agent 4 was heard in 3 tries" in text
-    assert "62 measurements in 27.4 s: 57 good, 4 in need of attention, 1 failed." in text
+    assert "62 measurements, 27.4 s of measuring: 57 good, 4 in need of attention, 1 failed." in text
 
 
 def test_all_quantities_are_in_the_tables_with_their_uncertainty(text, done):
     tables = re.findall(r'<table class="numbers">(.*?)</table>', text, re.DOTALL)
-    assert len(tables) == 7  # one a kind, and iq has ten quantities
-    assert "-0.000123 ± 0.000021" in tables[1]
-    assert "<th>drift (ppm/s)</th>" in tables[1]
-    assert "0.123 ± 0.021" in tables[3]
-    assert "<th>coherence bandwidth (kHz)</th>" in tables[5]
-    assert "410 ± 20" in tables[5]
+    assert len(tables) == 12  # two a kind: six radios side by side, and the rest
+    assert "-0.000123 ± 0.000021" in tables[2]
+    assert "<tr><td>drift (ppm/s)</td>" in tables[2]
+    assert any("0.123 ± 0.021" in table for table in tables[5:8])
+    assert "<tr><td>coherence bandwidth (kHz)</td>" in tables[8]
+    assert "410 ± 20" in tables[8]
     shown = sum(table.count('class="number"') for table in tables)
     assert shown == sum(len(one.measurement.quantities) for one in done if one.measurement)
+
+
+def test_what_is_skipped_for_all_radios_is_said_once_and_is_no_fault():
+    text = page("Skipped", [Done(f"agent {n}", "reciprocity", None, f"{n} is trimmed", 0.0, False) for n in range(3)])
+    assert text.count("is trimmed") == 1
+    assert '<span class="word skipped">skipped</span> agent 0, agent 1, agent 2: 0 is trimmed' in text
+
+
+def test_a_reason_that_radios_share_is_said_once():
+    verdict = Verdict("good", "no 1 dB point")
+    both = [measured("levels", name) for name in ("agent 0", "agent 1")]
+    both = [replace(one, measurement=replace(one.measurement, verdict=verdict)) for one in both]
+    assert '<p class="reason">agent 0, agent 1: no 1 dB point</p>' in page("Shared", both)
+
+
+def test_a_profile_shows_the_prefix_and_what_one_path_would_look_like():
+    one = measured("channel", "agent 0")
+    place = one.measurement.curves["delay_s"]
+    known = {"prefix_s": np.array([-5.5e-6, 6.5e-6]), "one_path_db": -np.abs(place) * 1e7}
+    more = replace(one, measurement=replace(one.measurement, curves=one.measurement.curves | known))
+    axis = figures("channel", [more])[2].axes[0]
+    assert axis.patches[0].get_extents().transformed(axis.transData.inverted()).intervalx == pytest.approx([-5.5, 6.5])
+    (dotted,) = [line for line in axis.lines if line.get_linestyle() == ":" and len(line.get_xdata())]
+    assert dotted.get_ydata() == pytest.approx(known["one_path_db"])
+
+
+def test_curves_that_lie_on_each_other_are_nested():
+    axis = figures("levels", [measured("levels", f"agent {n}") for n in range(3)])[0].axes[0]
+    widths = [line.get_linewidth() for line in named_lines(axis)][:3]
+    assert widths[0] > widths[1] > widths[2]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -272,7 +302,7 @@ def test_a_level_curve_without_a_known_point_is_drawn_without_it():
 
 def test_an_amplifier_that_was_never_driven_to_its_point_is_linear_up_to_the_last_level():
     one = measured("levels", "agent 0")
-    highest = {"linear_high_dbfs": Quantity(0.0, 0.0, "dBFS")}
+    highest = {"linear_high_at_least_dbfs": Quantity(0.0, 0.0, "dBFS")}
     axis = figures("levels", [replace(one, measurement=replace(one.measurement, quantities=highest))])[0].axes[0]
     low, high = axis.patches[0].get_extents().transformed(axis.transData.inverted()).intervalx
     assert (low, high) == pytest.approx((-40.0, 0.0))
@@ -309,7 +339,8 @@ def test_a_radio_has_one_colour_on_the_whole_page(done):
 def test_kinds_and_radios_that_are_new_to_the_page_are_shown_too():
     new = Measurement("phase_noise", "x", None, {"linewidth_hz": Quantity(0.5, 0.1, "Hz")}, Verdict(), {})
     text = page("New", [Done("probe", "phase_noise", new, "", 1.0)])
-    assert "0.50 ± 0.10 Hz" in text
+    assert "0.5 Hz" in text
+    assert "0.50 ± 0.10" in text
     assert "probe" in text
 
 

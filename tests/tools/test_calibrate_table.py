@@ -73,7 +73,7 @@ def test_a_listing_says_what_was_measured_how_well_and_whether_it_holds(table):
     assert "at carrier 2400 MHz, rate 4 MS/s, bandwidth 3.6 MHz, attenuation 10 dB, gain -15 dB, " in result.stdout
     assert "quadrature tracking off" in result.stdout
     assert "iq: good, 9 d old, NOT USABLE" in lines
-    remedy = "measure it with: airmeta calibrate iq --radio loopback --agent 1"
+    remedy = f"measure it with: airmeta calibrate iq --radio loopback --agent 1 --table {table}"
     assert f"it expired 2 d ago, 7 d after it was measured; {remedy}" in lines
     assert "\x1b" not in result.stdout  # no colours in a pipe
 
@@ -96,7 +96,7 @@ def test_a_listing_for_machines_holds_the_entries_and_their_state(table):
     ]
     last = told["entries"][-1]
     assert last["why_not"].startswith("expired 2 d ago")
-    assert last["renew"] == "airmeta calibrate iq --radio loopback --agent 1"
+    assert last["renew"] == f"airmeta calibrate iq --radio loopback --agent 1 --table {table}"
     assert last["quantities"] == {"gain": {"value": 0.7, "uncertainty": 0.1, "unit": "dB"}}
     assert abs(last["age_s"] - 9 * 86400) < 60
 
@@ -105,10 +105,10 @@ def test_a_listing_may_be_of_one_radio_or_kind(table):
     told = [
         [one["kind"] for one in json.loads(call("show", "--table", table, *wanted, "--json").stdout)["entries"]]
         for wanted in (
-            ("--radio", "second"),
+            ("--serial", "second"),
             ("--kind", "iq"),
-            ("--radio", "server"),
-            ("--radio", "agent", "--kind", "iq"),
+            ("--serial", "server"),
+            ("--serial", "agent", "--kind", "iq"),
         )
     ]
     assert told == [["iq"], ["iq", "iq"], ["clock", "latency"], ["iq"]]
@@ -116,10 +116,13 @@ def test_a_listing_may_be_of_one_radio_or_kind(table):
 
 @pytest.mark.parametrize("verb", ["show", "expire"])
 def test_what_is_not_there_is_an_error_that_names_what_is(table, tmp_path, verb):
-    refused(call(verb, "--table", table, "--radio", "agnet"), "has no entry of agnet", "did you mean agent?")
+    refused(call(verb, "--table", table, "--serial", "agnet"), "has no entry of agnet", "did you mean agent?")
     refused(call(verb, "--table", table, "--kind", "levels"), "no levels; it has clock, latency, iq of agent, second")
     missing = tmp_path / "none.json"
-    refused(call(verb, "--table", missing), str(missing), "no entries yet", "airmeta calibrate all")
+    refused(call(verb, "--table", missing), f"{missing}: no such table; make it with: airmeta calibrate all")
+    assert not list(tmp_path.glob(".none*"))
+    missing.touch()
+    refused(call(verb, "--table", missing), f"{missing}: is empty")
     assert call(verb, "--table", table, "--kind", "iqq").exit_code == 2
 
 

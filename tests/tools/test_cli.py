@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from fl.experiment import StoppedError
 from tools.cli import COMMANDS, main
 
 ROOT = Path(__file__).parent.parent.parent
@@ -166,6 +167,25 @@ def test_ctrl_c_saves_the_round_and_the_line_it_prints_resumes(config, cache, tm
     assert again.exit_code == 0, again.output
     assert history.read_bytes().startswith(before)
     assert history.read_bytes().count(b"\n") == 400
+
+
+@pytest.mark.parametrize(
+    ("ending", "code"), [(StoppedError("the server's radio is lost"), 1), (KeyboardInterrupt(), 130)]
+)
+def test_a_run_that_stops_at_once_says_the_whole_command_that_resumes_it(
+    config, cache, tmp_path, monkeypatch, ending, code
+):
+    def stopped(*_, **__):
+        raise ending
+
+    monkeypatch.setattr("fl.experiment.run", stopped)
+    given = [config, "--set", "rounds=9", "--out", tmp_path / "run", "--record", "2", "--cache", cache, "--quiet"]
+    for arguments in (given, [*given, "--resume"]):
+        result = call("run", *arguments)
+        assert result.exit_code == code
+        words = shlex.split(result.stderr.strip().splitlines()[-1].partition("Go on with: ")[2])
+        assert words[:2] + words[-1:] == ["airmeta", "run", "--resume"]
+        assert sorted(words[2:-1]) == sorted(str(one) for one in given)
 
 
 def test_resuming_needs_to_know_what(config):

@@ -1,10 +1,17 @@
 """`--dry-run` of what would be sent by real radios: it is said, and nothing is opened."""
 
 import json
+import shlex
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from click.testing import CliRunner
 
+from calibration.entry import Subject
+from calibration.table_file import store
+from radio.settings import Settings
+from tests.calibration.entries import entry
+from tests.drivers import need_libiio
 from tools.cli import main
 
 KEYS = ("radio.pluto.carrier_hz=2.44e9", "radio.tx.medium=cable", "radio.tx.authorised_band=[2.43e9, 2.45e9]")
@@ -48,7 +55,9 @@ def test_two_agents_take_the_server_twice_as_long():
     assert two["agent"] == one["agent"]
 
 
-def test_a_run_says_lo_band_gains_airtime_duty_cycle_and_duration(tmp_path):
+@pytest.fixture
+def experiment(tmp_path):
+    """A run of real radios, a server's and an agent's."""
     config = tmp_path / "real.toml"
     config.write_text(
         'rounds = 10\n[agents]\ncount = 1\n[uplink]\nkind = "waveform"\n[radio]\nkind = "pluto"\n'
@@ -56,9 +65,92 @@ def test_a_run_says_lo_band_gains_airtime_duty_cycle_and_duration(tmp_path):
         "tx_attenuation_db = 20\n[radio.tx]\nmedium = 'cable'\nauthorised_band = [2.43e9, 2.45e9]\n"
         "[waveform]\nresponse_s = 0.01\ntrigger_lead_s = 0.01\nround_period_s = 0.5\nsearch_s = 0.001\n"
     )
-    about = json.loads(call("run", config, "--dry-run", "--json"))
+    return config
+
+
+def test_a_run_says_lo_band_gains_airtime_duty_cycle_and_duration(experiment):
+    about = json.loads(call("run", experiment, "--dry-run", "--json"))
     assert (about["lo_hz"], about["bandwidth_hz"], about["tx_attenuation_db"]) == (2.44e9, 4e6, 20)
     assert about["authorised_band_hz"] == [2.43e9, 2.45e9]
     assert about["duration_s"] == 10 * 0.5
     most = max(about["server_airtime_s"], about["agent_airtime_s"])
     assert about["duty_cycle"] == pytest.approx(most / 0.5, abs=1e-4)
+
+
+def kept(path, carrier=2.44e9, age=timedelta()):
+    """Write a table with the levels of a server and an agent."""
+    settings = Settings(carrier, 4e6, 4e6, 0.0, 0.0, 0.0, False)
+    server, agent = Subject("s", "", settings, ""), Subject("a", "", settings, "")
+    gains = {"tx_attenuation_db": 12.25, "rx_gain_db": 33.0}
+    now = datetime.now(UTC) - age
+    store(path, [entry("levels", server, None, now, **gains), entry("levels", agent, server, now, **gains)])
+    return ["--set", f"calibration.table={path}", "--set", 'calibration.use=["levels"]']
+
+
+def test_a_run_says_what_the_table_sets_on_each_radio(experiment, tmp_path):
+    sets = kept(tmp_path / "t.json")
+    about = json.loads(call("run", experiment, *sets, "--dry-run", "--json"))
+    assert about["tx_attenuation_db"] == {"s": 12.25, "a": 12.25}
+    assert "rx_gain_db: 33 (a), 33 (s)" in call("run", experiment, *sets, "--dry-run")
+
+
+@pytest.mark.parametrize(("about", "words"), [
+    ({"carrier": 915e6}, "measured at carrier = 915000000, this experiment has 2440000000"),
+    ({"age": timedelta(days=31)}, "expired"),
+])  # fmt: skip
+def test_a_table_that_does_not_hold_is_refused_before_a_run_opens_a_radio(experiment, tmp_path, about, words):
+    sets = kept(tmp_path / "t.json", **about)
+    told = CliRunner().invoke(main, ["run", str(experiment), *sets, "--dry-run"])
+    assert told.exit_code == 1
+    assert words in told.output
+    assert "levels must hold for 2 radios, does for 0" in told.output
+    (tmp_path / "t.json").unlink()
+    told = CliRunner().invoke(main, ["run", str(experiment), *sets, "--dry-run"])
+    assert (told.exit_code, "no such table" in told.output) == (1, True)
+
+
+def test_what_nobody_may_assume_is_asked_for_with_the_users_own_command_to_be_filled_in():
+    given = [*URIS, "--set", "radio.pluto.carrier_hz=915e6", "--agent", "0", "--reference-dbm", "0=-20.5", "--dry-run"]
+    told = CliRunner().invoke(main, ["calibrate", "all", *given])
+    assert told.exit_code == 1
+    (line,) = (line for line in told.output.splitlines() if "for you to fill in" in line)
+    words = shlex.split(line.partition("fill in: ")[2])
+    assert words[:3] == ["airmeta", "calibrate", "all"]
+    added = ["--set", "radio.tx.medium=MEDIUM", "--set", "radio.tx.authorised_band=[LOW, HIGH]"]
+    assert words[-4:] == added
+    assert sorted(words[3:-4]) == sorted(given)
+
+
+def test_no_command_is_suggested_that_has_a_radio_twice():
+    told = CliRunner().invoke(main, ["calibrate", "all", *URIS, *URIS[:2], "--dry-run"])
+    assert "ip:192.0.2.1 more often" in told.output
+    assert "fill in" not in told.output
+
+
+def test_a_run_over_virtual_radios_with_a_table_that_is_void_is_said_and_nothing_is_sent_to_measure_it_again(tmp_path):
+    """Not even an emulator is started: `no_radio` would see it."""
+    need_libiio()
+    virtual = ("radio.kind=pluto", "radio.pluto.emulate=true", *KEYS)
+    keys = ("uplink.kind=waveform", "task.partition=class_overlap", "agents.count=1", "waveform.response_s=0.01",
+            "waveform.trigger_lead_s=0.01", "radio.loopback.redraw=false", *virtual)  # fmt: skip
+    table, config = tmp_path / "table.json", tmp_path / "empty.toml"
+    entries = [entry("latency", delay=133.0)]
+    store(table, entries)
+    before = table.read_bytes()
+    config.write_text("")
+    used = (f"calibration.table={table}", "calibration.use=['latency']")
+    sets = [word for key in (*keys, *used) for word in ("--set", key)]
+    about = json.loads(call("run", config, *sets, "--dry-run", "--json"))
+    assert about["medium"] == "cable"
+    assert about["tx_attenuation_db"] == 89.75  # latency says nothing of it
+    assert table.read_bytes() == before
+
+
+def test_a_radio_alone_is_rehearsed_without_agents():
+    sets = [word for key in KEYS for word in ("--set", key)]
+    told = call("calibrate", "all", *URIS[:2], *sets, "--dry-run")
+    assert "it is alone" in told
+    assert "agent(s)" not in told
+    parts = json.loads(call("calibrate", "all", *URIS[:2], *sets, "--dry-run", "--json"))
+    assert all(part["agent"] == 0 for part in parts)
+    assert any(part["seconds"] > 0 for part in parts)

@@ -59,8 +59,8 @@ def _run(
     from radio.pluto.link import Link
     from radio.pluto.pace import FreeRunning
     from radio.pluto.radio import PlutoRadio
-    from radio.pluto.safety import Authorisation
     from radio.pluto.tuning import Tuning
+    from radio.safety import Authorisation
 
     with ExitStack() as ending:
         served = Emulator(Scene(units, table | {"carrier_hz": CARRIER}, noise_var, 0.0, 0))

@@ -4,6 +4,7 @@ import click
 
 from tools.bench.air import air
 from tools.bench.calibration.command import calibration
+from tools.bench.crosscheck.command import crosscheck
 from tools.bench.emulator import emulator
 from tools.bench.local import local
 from tools.bench.oamp import oamp
@@ -28,3 +29,4 @@ command.add_command(air)
 command.add_command(waveform)
 command.add_command(calibration)
 command.add_command(emulator)
+command.add_command(crosscheck)

@@ -29,6 +29,7 @@ FREQUENCY = Coordinate("frequency_hz", "frequency from the carrier (MHz)", 1e-6)
 RESPONSE = Coordinate("response_db", "|H| (dB)", height=10.0)
 PHASE = Coordinate("response_phase_deg", "phase of H (degrees)", height=90.0, turns=True)
 PATH = Coordinate("delay_s", "delay (µs)", 1e6)
+PREFIX = Coordinate("prefix_s", "", 1e6)
 PROFILE = Coordinate("profile_db", "power (dB)")
 LAG = Coordinate("lag_s", "lag (ms)", 1e3)
 CORRELATION = Coordinate("correlation", "correlation of the channel")
@@ -69,9 +70,9 @@ DRAWINGS: dict[str, tuple[Drawing, ...]] = {
     "levels": (
         Drawing(
             "Transmitter: good is straight up to the circle",
-            "Received level over the level handed over. At a circle the output is 1 dB below the straight line; where "
-            "there is none, the amplifier was never driven so far. Shaded is where all are above the noise and below "
-            "their circle: send there.",
+            "Received level over the level handed over; lines that lie on each other are nested. At a circle the "
+            "output is 1 dB below the straight line; where there is none, the amplifier was never driven so far. "
+            "Shaded is where all are above the noise and below their circle: send there.",
             (DRIVE.curve, OUT.curve),
             partial(figures.level, x=DRIVE, y=OUT),
         ),
@@ -83,8 +84,9 @@ DRAWINGS: dict[str, tuple[Drawing, ...]] = {
         ),
         Drawing(
             "Receiver: good is far above the noise",
-            "Level of a constant signal, and noise floor. Where both rise alike, more gain no longer helps; where the "
-            "upper bends, or nears 0 dBFS, the signal is too strong.",
+            "Level of a constant signal, and the server's noise floor; lines that lie on each other are nested. Where "
+            "both rise alike, more gain no longer helps; where the upper bends, or nears 0 dBFS, the signal is too "
+            "strong.",
             (RECEIVE_GAIN.curve, RECEIVED.curve, NOISE.curve),
             partial(figures.two_lines, x=RECEIVE_GAIN, y=RECEIVED, second=NOISE, names=("signal", "noise floor")),
         ),
@@ -126,11 +128,12 @@ DRAWINGS: dict[str, tuple[Drawing, ...]] = {
             FREQUENCY,
             PHASE,
         ),
-        _lines(
+        Drawing(
             "Delay profile: good ends within the cyclic prefix",
-            "Power over delay; what comes later than the prefix disturbs the next symbol.",
-            PATH,
-            PROFILE,
+            "Power over delay; what comes outside the prefix disturbs another symbol. Dotted is how one path looks in "
+            "this band, at the strongest: only what is wider is the channel.",
+            (PATH.curve, PROFILE.curve),
+            partial(figures.profile, x=PATH, y=PROFILE, prefix=PREFIX, one_path="one_path_db"),
         ),
         Drawing(
             "Correlation over lag: good stays near 1",
@@ -163,6 +166,7 @@ DRAWINGS: dict[str, tuple[Drawing, ...]] = {
         _lines("Its phase, residual: good is noise around 0", "A shape is ripple, as at left.", SUBCARRIER, LEFT_PHASE),
     ),
 }  # fmt: skip
+HIDDEN_DB = 6.0  # below the whole error: what is taken out changes it by 1.2 dB
 PLANES = "received", "corrected"
 NOTES = {
     "iq": "A known payload as it was received, and with the imbalance taken out. Good is a tight spot for each of the "
@@ -201,4 +205,15 @@ def _having(traces: Sequence[Trace], needs: tuple[str, ...]) -> list[Trace]:
 
 def _planes(trace: Trace) -> Card:
     name = trace.label if trace.label == "server" else f"agent {trace.label}"
-    return Card(name, "", partial(figures.planes, trace))
+    return Card(name, _seen(trace), partial(figures.planes, trace))
+
+
+def _seen(trace: Trace) -> str:
+    """Return whether noise lets see what the correction takes out."""
+    curves = trace.measurement.curves
+    if not {"image_db", "evm_before_db"} <= set(curves):
+        return ""
+    image, error = float(curves["image_db"]), float(curves["evm_before_db"])
+    if image > error - HIDDEN_DB:
+        return f"The images alone make {image:.1f} dB of error, which is what the correction takes out."
+    return f"The images alone make {image:.1f} dB of error; most of it is noise, which stays."

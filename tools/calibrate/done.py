@@ -21,6 +21,7 @@ class Done:
         failure: why there is none; "" when it worked.
         seconds: that it took.
         applies: False if these radios cannot be measured in this way, however well they work.
+        origin: where it is from, if it was not measured now.
 
     Raises:
         ValueError: it has neither a result nor a failure.
@@ -32,6 +33,7 @@ class Done:
     failure: str
     seconds: float
     applies: bool = True
+    origin: str = ""
 
     def __post_init__(self) -> None:
         if self.measurement is None and not self.failure:

@@ -15,8 +15,9 @@ from tools.report.on_air import side_by_side
 PAIR = 5.4, 3.2
 SHADE = "#e3e9ee"
 DARK = "#444444"
+NARROW, WIDEST = 1.1, 5.0  # lines
 POINT = "compression_dbfs"  # level handed over at which the gain has fallen by 1 dB
-LOWEST, HIGHEST = "linear_low_dbfs", "linear_high_dbfs"
+LOWEST, HIGHEST, TESTED = "linear_low_dbfs", "linear_high_dbfs", "linear_high_at_least_dbfs"
 FACES = {"o": "white", "s": SHADE}  # of marks that stand for something in every colour
 
 
@@ -64,11 +65,20 @@ class Coordinate:
     turns: bool = False
 
 
-def lines(traces: Sequence[Trace], x: Coordinate, y: Coordinate, mark: str = "-") -> Figure:
-    """Return one curve of every radio."""
+def lines(traces: Sequence[Trace], x: Coordinate, y: Coordinate, mark: str = "-", nested: bool = False) -> Figure:
+    """Return one curve of every radio.
+
+    Args:
+        traces: radios.
+        x: of all.
+        y: of all.
+        mark: of points and line.
+        nested: whether curves may lie under each other: the lower ones are wider then, and show beside the upper.
+    """
     figure, axis = axes(x.label, y.label)
-    for trace in traces:
-        axis.plot(trace.along(x), trace.along(y), mark, color=trace.colour, linewidth=1.1, markersize=3,
+    widths = np.linspace(WIDEST if nested and len(traces) > 1 else NARROW, NARROW, len(traces))
+    for trace, width in zip(traces, widths, strict=True):
+        axis.plot(trace.along(x), trace.along(y), mark, color=trace.colour, linewidth=width, markersize=3,
                   label=trace.label)  # fmt: skip
     _heighten(axis, y.height)
     return agent_legend(figure, axis, len(traces))
@@ -77,7 +87,7 @@ def lines(traces: Sequence[Trace], x: Coordinate, y: Coordinate, mark: str = "-"
 def two_lines(
     traces: Sequence[Trace], x: Coordinate, y: Coordinate, second: Coordinate, names: Sequence[str]
 ) -> Figure:
-    """Return two curves of every radio, the first solid, the second dashed.
+    """Return a curve of every radio, and dashed a second one that is of the other end, so alike for all.
 
     Args:
         traces: radios.
@@ -86,10 +96,10 @@ def two_lines(
         second: second curve.
         names: of the two.
     """
-    figure = lines(traces, x, y)
+    figure = lines(traces, x, y, nested=True)
     axis = figure.axes[0]
     for trace in traces:
-        axis.plot(trace.along(x), trace.along(second), "--", color=trace.colour, linewidth=1.1)
+        axis.plot(trace.along(x), trace.along(second), "--", color=DARK, linewidth=NARROW)
     return _explained(figure, axis, dict(zip(names, ("-", "--"), strict=True)))
 
 
@@ -112,16 +122,16 @@ def fitted(traces: Sequence[Trace], x: Coordinate, y: Coordinate, fit: str, name
 
 
 def correlation(traces: Sequence[Trace], x: Coordinate, y: Coordinate, fit: str) -> Figure:
-    """Return correlations with what was fitted to them, on an axis that reaches from 0 to 1."""
+    """Return correlations with what was fitted to them, on an axis that reaches from 0.9, or what is least, to 1."""
     figure = fitted(traces, x, y, fit, "fit")
     axis = figure.axes[0]
-    axis.set_ylim(min(0.0, axis.get_ylim()[0]), max(1.05, axis.get_ylim()[1]))
+    axis.set_ylim(min(0.9, axis.get_ylim()[0]), max(1.005, axis.get_ylim()[1]))
     return figure
 
 
 def level(traces: Sequence[Trace], x: Coordinate, y: Coordinate) -> Figure:
     """Return a level curve of every radio with its 1 dB point; the range in which all are linear is shaded."""
-    figure = lines(traces, x, y, ".-")
+    figure = lines(traces, x, y, ".-", nested=True)
     axis, marks = figure.axes[0], {}
     for trace in traces:
         drive, out, point = trace.along(x), trace.along(y), trace.value(POINT, np.nan)
@@ -131,10 +141,33 @@ def level(traces: Sequence[Trace], x: Coordinate, y: Coordinate) -> Figure:
                       markerfacecolor="white", zorder=4)  # fmt: skip
             marks["1 dB point"] = "o"
     low = max(trace.value(LOWEST, float(trace.along(x).min())) for trace in traces)
-    high = min(trace.value(HIGHEST, trace.value(POINT, np.inf)) for trace in traces)
+    high = min(trace.value(HIGHEST, trace.value(TESTED, trace.value(POINT, np.inf))) for trace in traces)
     if low < high < np.inf:
         axis.axvspan(low, high, color=SHADE, linewidth=0)
         marks["all are linear"] = "s"
+    return _explained(figure, axis, marks) if marks else figure
+
+
+def profile(traces: Sequence[Trace], x: Coordinate, y: Coordinate, prefix: Coordinate, one_path: str) -> Figure:
+    """Return profiles over delay, with what one path alone would look like, and the cyclic prefix shaded.
+
+    Args:
+        traces: radios.
+        x: delay.
+        y: power.
+        prefix: delays between which the prefix covers a path, of the first radio that has them.
+        one_path: array of the profile of a lone path.
+    """
+    figure = lines(traces, x, y)
+    axis, marks = figure.axes[0], {}
+    for trace in traces:
+        if one_path in trace.measurement.curves:
+            axis.plot(trace.along(x), trace.along(Coordinate(one_path, "")), ":", color=trace.colour, linewidth=NARROW)
+            marks["one path"] = ":"
+    covered = [trace for trace in traces if prefix.curve in trace.measurement.curves]
+    if covered:
+        axis.axvspan(*covered[0].along(prefix), color=SHADE, linewidth=0)
+        marks["covered by the prefix"] = "s"
     return _explained(figure, axis, marks) if marks else figure
 
 

@@ -10,13 +10,13 @@ from tools.calibrate.verbs import VERBS
 def command() -> None:
     """Measure radios, keep what was found, and look at it.
 
-    The order is levels, clock, latency, iq, channel, reciprocity: each one is measured with the ones before in use.
+    The order is levels, clock, iq, latency, channel, reciprocity: each one is measured with the ones before in use.
 
     \b
     Examples:
-        airmeta calibrate all --radio loopback:agents=4,offset_ppm=20,latency=60 --report calibration.html
-        airmeta calibrate clock experiments/omniglot-bench.toml --agent 3
-        airmeta calibrate show
+        airmeta calibrate all experiments/calibrated.toml --table bench.json --report bench.html
+        airmeta calibrate clock experiments/calibrated.toml --agent 3 --table bench.json
+        airmeta calibrate show --table bench.json
     """
 
 

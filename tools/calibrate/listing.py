@@ -11,6 +11,7 @@ from tools.calibrate.done import written
 if TYPE_CHECKING:
     from calibration.comparison import Comparison, Difference, Pair
     from calibration.entry import Entry, Subject
+    from calibration.table import Table
 
 SETTINGS = {  # name -> how it is called here, factor, unit
     "carrier": ("carrier", 1e-6, "MHz"),
@@ -20,11 +21,12 @@ SETTINGS = {  # name -> how it is called here, factor, unit
     "rx_gain_db": ("gain", 1, "dB"),
     "clock_trim_ppm": ("trim", 1, "ppm"),
 }
+LEAST_SHOWN = 0.1  # of the uncertainty
 INDENT = " " * 4
 
 
-def listing(entries: Sequence["Entry"], now: datetime) -> Iterator[str]:
-    """Yield the lines of a list of entries, radio by radio."""
+def listing(entries: Sequence["Entry"], table: "Table", now: datetime) -> Iterator[str]:
+    """Yield the lines of a list of entries of a table, radio by radio."""
     width = max((len(name) for entry in entries for name in entry.quantities), default=0)
     radio = ""
     for entry in entries:
@@ -32,7 +34,7 @@ def listing(entries: Sequence["Entry"], now: datetime) -> Iterator[str]:
         if entry.radio.serial != radio:
             radio = entry.radio.serial
             yield f"{click.style(radio, bold=True)}  {entry.radio.uri}".rstrip()
-        yield from _entry(entry, now, width)
+        yield from _entry(entry, table, now, width)
 
 
 def changes(comparison: "Comparison") -> Iterator[str]:
@@ -59,16 +61,17 @@ def title(entry: "Entry") -> str:
     return named(entry.kind, entry.ends) + (f", at {at}" if at else "")
 
 
-def state(entry: "Entry", now: datetime) -> dict[str, Any]:
+def state(entry: "Entry", table: "Table", now: datetime) -> dict[str, Any]:
     """Return what `--json` says of an entry beside its content."""
     from calibration.table import renewal, stale
 
     reason = stale(entry, now)
     age = (now - entry.time).total_seconds()
-    return {"fresh": not reason, "why_not": reason, "age_s": round(age), "renew": renewal(entry.kind, entry.radio)}
+    renew = renewal(entry.kind, entry.radio, table)
+    return {"fresh": not reason, "why_not": reason, "age_s": round(age), "renew": renew}
 
 
-def _entry(entry: "Entry", now: datetime, width: int) -> Iterator[str]:
+def _entry(entry: "Entry", table: "Table", now: datetime, width: int) -> Iterator[str]:
     from calibration.table import renewal, spoken, stale
 
     reason = stale(entry, now)
@@ -77,7 +80,7 @@ def _entry(entry: "Entry", now: datetime, width: int) -> Iterator[str]:
     verdict = click.style(entry.verdict.word, fg="green" if entry.verdict.word == "good" else "yellow")
     yield f"  {entry.kind}{against}: {verdict}, {spoken(now - entry.time)} old, {fresh}"
     if reason:
-        yield f"{INDENT}it {reason}; measure it with: {renewal(entry.kind, entry.radio)}"
+        yield f"{INDENT}it {reason}; measure it with: {renewal(entry.kind, entry.radio, table)}"
     if entry.verdict.reason:
         yield f"{INDENT}{entry.verdict.reason}"
     if at := _at(entry, entry.radio):
@@ -110,7 +113,8 @@ def _change(one: "Difference") -> str:
         return f"{before} -> {after}"
     if not one.deviation:
         return f"{after}, the same" if before == after else f"{before} -> {after}"
-    return f"{before} -> {after}, {one.deviation:+.1f} of the uncertainty"
+    size = f"{one.deviation:+.1f}" if abs(one.deviation) >= LEAST_SHOWN else "less than 0.1"
+    return f"{before} -> {after}, {size} of the uncertainty"
 
 
 def _at(entry: "Entry", subject: "Subject") -> str:

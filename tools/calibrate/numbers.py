@@ -12,11 +12,22 @@ PREFIXES = {  # unit -> least value, factor and unit in which it is written
     "Hz": ((1e6, 1e-6, "MHz"), (1e3, 1e-3, "kHz")),
 }
 SHORT = "dc", "i", "iq", "q", "rx", "snr", "tx"
-MOST_COLUMNS = 7  # of quantities side by side
+WORDS = {  # of names that are keys more than words
+    "adev": "least Allan deviation",
+    "tau_min": "averaged over, at its least",
+    "advised_n_fft": "advised FFT size",
+    "at_rx_gain": "at RX gain of the server",
+    "heard_at_rx_gain": "downlink at RX gain",
+    "heard_at_tx_attenuation": "downlink at TX attenuation",
+    "plan_target": "target |H|² of the plan",
+    "rms_delay": "rms delay spread",
+    "rms_delay_at_most": "rms delay spread at most",
+}
+MOST_COLUMNS = 6  # radios side by side
 
 
 @dataclass(frozen=True)
-class Column:
+class Line:
     """A quantity of many radios.
 
     Args:
@@ -46,53 +57,55 @@ class Column:
 
 
 def tables(done: Sequence[Done]) -> Iterable[str]:
-    """Yield tables of all quantities, a radio a row, a few quantities in each table; reasons are in the first."""
+    """Yield tables of all quantities, one a row and a few radios side by side, behind what is said of these radios."""
     measured = [(one, one.measurement) for one in done if one.measurement is not None]
-    columns = [_column(name, [of for _, of in measured]) for name in _names(of for _, of in measured)]
-    for first in range(0, max(len(columns), 1), MOST_COLUMNS):
-        some = columns[first : first + MOST_COLUMNS]
-        head = row("th", ["radio", "verdict", *(column.heading for column in some)])
-        rows = "".join(_measured(one, of, some, first == 0) for one, of in measured)
-        if rows:
-            yield f'<div class="sheet"><table class="numbers">{head}{rows}</table></div>'
+    rows = [_line(name, [of for _, of in measured]) for name in _names(of for _, of in measured)]
+    for first in range(0, len(measured), MOST_COLUMNS):
+        some = measured[first : first + MOST_COLUMNS]
+        head = row("th", ["", *(html.escape(one.name) for one, _ in some)])
+        verdicts = row("td", ["verdict", *(badge(one) for one, _ in some)])
+        body = "".join(row("td", [line.heading, *(line.cell(of) for _, of in some)]) for line in rows)
+        yield f'<div class="sheet"><table class="numbers">{head}{verdicts}{body}</table></div>'
+    yield from reasons([(one.name, of.verdict.reason) for one, of in measured if of.verdict.reason])
 
 
-def _measured(one: Done, of: Measurement, columns: Sequence[Column], with_reason: bool) -> str:
-    cells = [
-        html.escape(one.name),
-        badge(one),
-        *(column.cell(of) for column in columns),
-    ]
-    reason = html.escape(of.verdict.reason) if with_reason else ""
-    if not reason:
-        return row("td", cells)
-    below = f'<tr><td></td><td class="reason" colspan="{len(cells) - 1}">{reason}</td></tr>'
-    return row("td", cells, "open") + below
+def reasons(said: Sequence[tuple[str, str]]) -> Iterable[str]:
+    """Yield a paragraph for each reason, with all radios that have it.
+
+    Args:
+        said: name of a radio, and reason.
+    """
+    for reason in dict.fromkeys(reason for _, reason in said):
+        names = ", ".join(name for name, other in said if other == reason)
+        yield f'<p class="reason">{html.escape(f"{names}: {reason}")}</p>'
 
 
 def _names(measurements: Iterable[Measurement]) -> list[str]:
     return list(dict.fromkeys(name for of in measurements for name in of.quantities))
 
 
-def _column(name: str, measurements: Sequence[Measurement]) -> Column:
+def _line(name: str, measurements: Sequence[Measurement]) -> Line:
     """Return a quantity of many radios in a unit that suits the largest of them."""
     found = [of.quantities[name] for of in measurements if name in of.quantities]
     unit, largest = found[0].unit, max(abs(one.value) for one in found)
     fitting = (prefix for prefix in PREFIXES.get(unit, ()) if largest >= prefix[0])
     _, factor, shown = next(fitting, (0.0, 1.0, unit))
-    return Column(name, label(name, unit), shown, factor)
+    return Line(name, label(name, unit), shown, factor)
 
 
 def label(name: str, unit: str) -> str:
     """Return the name of a quantity in words, without its unit."""
     suffix = "_" + unit.lower().replace("/", "_per_").replace("°", "deg").replace("µ", "u")
+    known = WORDS.get(name.removesuffix(suffix)) or WORDS.get(name.removesuffix("_min"))
+    if known is not None:
+        return html.escape(known)
     words = name.removesuffix(suffix).split("_")
     return html.escape(" ".join(word.upper() if word in SHORT else word for word in words))
 
 
 def badge(one: Done) -> str:
     """Return the verdict as a coloured word."""
-    look = one.word if one.word in ("good", "failed") else "bad"
+    look = one.word if one.word in ("good", "failed", "skipped") else "bad"
     return f'<span class="word {look}">{html.escape(one.word)}</span>'
 
 

@@ -1,11 +1,9 @@
 """From `[CONFIG] --radio URI --set KEY=VALUE` to the radios that are to be calibrated."""
 
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import click
 
 if TYPE_CHECKING:
     from calibration.exchange import Signals
@@ -54,7 +52,8 @@ def open_bench(
     words = [*([] if config is None else [str(config)])]
     words += [word for uri in uris for word in ("--radio", uri)]
     words += [word for item in overrides for word in ("--set", item)]
-    return bench_of(experiment, shlex.join(words), _chosen(agents, count))
+    bench = bench_of(experiment, shlex.join(words), _chosen(agents, count))
+    return replace(bench, signals=replace(bench.signals, for_rounds=config is not None))
 
 
 def parsed(config: Path | None, uris: tuple[str, ...], overrides: tuple[str, ...]) -> "Config":
@@ -65,25 +64,20 @@ def parsed(config: Path | None, uris: tuple[str, ...], overrides: tuple[str, ...
     """
     from fl import config as configuration
     from tools.calibrate import uris as called
+    from tools.command_line import command_line
 
-    settings = (*called.settings_of(uris, config is not None), *overrides)
+    settings = (*called.settings_of(uris, config is not None), *overrides, *called.MEASURED)
     text = "" if config is None else _read(config)
     unneeded = called.unneeded(uris, config is not None)
     try:
         return configuration.parse(text, settings, str(config or "defaults"), unneeded)
     except configuration.ConfigError as error:
         *others, last = error.problems
-        if any(problem.startswith(called.NEEDED) for problem in error.problems) and uris:
-            last += f"\n  for example: {called.example(uris, _verb())}"
+        missing = called.unstated(error.problems, overrides)
+        if missing and uris and not any(problem.startswith("radio.pluto.uris:") for problem in error.problems):
+            added = [word for item in missing for word in ("--set", item)]
+            last += f"\n  the whole command, for you to fill in: {shlex.join([*command_line(), *added])}"
         raise configuration.ConfigError([*others, last]) from error
-
-
-def _verb() -> str:
-    """Return the command that the user has called, without its arguments."""
-    context = click.get_current_context(silent=True)
-    if context is None:
-        return "airmeta calibrate all"
-    return "airmeta" + context.command_path.removeprefix(context.find_root().command_path)
 
 
 def bench_of(experiment: "Config", again: str, agents: list[int] | None = None) -> Bench:

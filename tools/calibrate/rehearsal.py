@@ -4,11 +4,14 @@ The simulated agent is heard as a real one might be: sweeps are as long as they 
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from calibration import alone
+from calibration.measurement import NotApplicable
 from calibration.sequence import Bench, Options, calibrate
 from calibration.station import Station
 from dsp.metrics import from_db
@@ -82,7 +85,7 @@ def rehearse(config: "Config", agents: int, kinds: tuple[str, ...], options: Opt
 
     Args:
         config: of the radios.
-        agents: how many.
+        agents: how many, at least one.
         kinds: in their order.
         options: what the user decides.
 
@@ -106,6 +109,20 @@ def rehearse(config: "Config", agents: int, kinds: tuple[str, ...], options: Opt
         yield Part(kind, agents * passed, agents * down, up)
 
 
+def rehearse_alone(config: "Config", kinds: tuple[str, ...]) -> Iterator[Part]:
+    """Yield what every kind would take of one radio that has nobody to talk to."""
+    about = modem(config.waveform, config.radio.carrier)
+    air = AIR.model_copy(update={"carrier_hz": about.carrier})
+    server = Counting(loopback(air, about.sample_rate, about.level, from_db(SNR_DB), 0.0, config.seed).server,
+                      _lead(config))  # fmt: skip
+    for kind in kinds:
+        begun, before = server.now(), server.sent
+        with suppress(NotApplicable):
+            alone.measure(kind, server, signals_of(config, about))
+        passed, sent = (count / about.sample_rate for count in (server.now() - begun, server.sent - before))
+        yield Part(kind, passed, sent, 0.0)
+
+
 def _lead(config: "Config") -> int:
     if config.radio.kind != "pluto":
         return 0
@@ -123,8 +140,9 @@ def describe(config: "Config", agents: int, parts: list[Part], say: Callable[[st
     for part in (*parts, total):
         say(f"{part.kind:20s} {part.seconds:8.1f} s {part.server:11.3f} s {part.agent:10.3f} s")
     duty = max(total.server, total.agent) / max(total.seconds, 1e-9)
+    who = f"{agents} agent(s), one after the other" if agents else "it is alone, what takes two is left out"
     say(
-        f"\nDuty cycle {100 * duty:.2g} % of the radio that sends most; {agents} agent(s), one after the other.\n"
+        f"\nDuty cycle {100 * duty:.2g} % of the radio that sends most; {who}.\n"
         "As rehearsed with simulated radios: how strongly yours hear each other decides the number of steps.\n"
         "Nothing was sent."
     )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from radio.files import write_text
 from tools.calibrate.cards import NOTES, cards, palette
-from tools.calibrate.done import Done, written
+from tools.calibrate.done import Done
 from tools.calibrate.numbers import badge, label, row, tables
 from tools.report.frame import document
 
@@ -31,12 +31,13 @@ STYLE = """
 .grid.iq { grid-template-columns: repeat(auto-fill, minmax(320px, 1fr)) } .iq h2 { margin-top: .5rem }
 .word { display: inline-block; padding: 0 .5em; border-radius: 3px; white-space: nowrap; font-size: .85rem }
 .good { background: #e3eed9; color: #2f5016 } .bad { background: #fbe6d6; color: #8a3413 }
-.failed { background: #c1121f; color: #fff }
+.failed { background: #c1121f; color: #fff } .skipped { background: #e8e8e8; color: #555 }
 .summary { font-size: .85rem } .summary td, .summary th { padding-right: .7rem }
 .serial { color: #777; font-size: .75rem; min-width: 9em; max-width: 11em; overflow-wrap: anywhere }
 .small { color: #555; font-size: .8rem } .number { white-space: nowrap }
 .numbers { font-size: .85rem; margin-bottom: 1rem } .numbers th { white-space: normal; vertical-align: bottom }
-.numbers .reason { padding-top: 0; max-width: 70em; overflow-wrap: anywhere } .numbers .open td { border-bottom: none }
+.reason { max-width: 70em; overflow-wrap: anywhere; font-size: .85rem; margin: .3rem 0 }
+.numbers td { padding-right: 1.2rem }
 .numbers td:first-child { white-space: nowrap } .sheet { overflow-x: auto }
 """
 
@@ -68,10 +69,11 @@ def page(title: str, done: Sequence[Done]) -> str:
 
 def _outcome(done: Sequence[Done]) -> str:
     worked = [one for one in done if one.measurement is not None]
-    good = sum(one.word == "good" for one in worked)
-    seconds = sum(one.seconds for one in done)
+    good, held = sum(one.word == "good" for one in worked), sum(bool(one.origin) for one in done)
     skipped = sum(not one.applies for one in done)
-    text = f"{len(done)} measurements in {seconds:.1f} s: {good} good, {len(worked) - good} in need of attention, "
+    text = f"{len(done) - held} measurements, {sum(one.seconds for one in done):.1f} s of measuring"
+    text += f", and {held} from the table" if held else ""
+    text += f": {good} good, {len(worked) - good} in need of attention, "
     text += f"{skipped} skipped, " if skipped else ""
     return f"<p>{text}{len(done) - len(worked) - skipped} failed. Numbers are given with their 95 % interval.</p>"
 
@@ -99,13 +101,18 @@ def _headline(one: Done) -> str:
         return ""
     wanted = HEADLINES.get(one.kind)
     name = wanted if wanted in quantities else next(iter(quantities))
-    number, meaning = html.escape(written(quantities[name])), label(name, quantities[name].unit)
-    return f'<br><span class="number">{number}</span><br><span class="small">{meaning}</span>'
+    about = quantities[name]
+    number, meaning = html.escape(f"{about.value:.3g} {about.unit}".rstrip()), label(name, about.unit)
+    origin = f"<br>{html.escape(one.origin)}" if one.origin else ""
+    return f'<br><span class="number">{number}</span><br><span class="small">{meaning}{origin}</span>'
 
 
 def _section(kind: str, done: Sequence[Done], colours: dict[str, str | tuple[float, ...]]) -> str:
     """Return what is known of one kind: what failed, the figures, the numbers."""
-    failed = [f"<li>{badge(one)} {html.escape(f'{one.name}: {one.failure}')}</li>" for one in done if one.failure]
+    failed = [
+        f"<li>{badge(one)} {html.escape(f'{one.name}: {one.failure}')}</li>" for one in done if one.word == "failed"
+    ]
+    failed += _skipped([one for one in done if one.word == "skipped"])
     drawn = "".join(card.html() for card in cards(kind, done, colours))
     return "".join(
         [
@@ -116,6 +123,14 @@ def _section(kind: str, done: Sequence[Done], colours: dict[str, str | tuple[flo
             *tables([one for one in done if one.measurement is not None]),
         ]
     )
+
+
+def _skipped(done: Sequence[Done]) -> list[str]:
+    """Return one item for all radios that cannot be measured in a way; what keeps them from it is said of the first."""
+    if not done:
+        return []
+    names = ", ".join(one.name for one in done)
+    return [f"<li>{badge(done[0])} {html.escape(f'{names}: {done[0].failure}')}</li>"]
 
 
 def _radio(name: str, done: Sequence[Done]) -> str:

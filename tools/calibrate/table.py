@@ -23,7 +23,7 @@ OLD_FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
 table_option = click.option(
     "--table", type=FILE, default=default_table, show_default="this user's", help="Calibration table."
 )
-serial_option = click.option("--radio", "serial", metavar="SERIAL", help="Only what this radio takes part in.")
+serial_option = click.option("--serial", metavar="SERIAL", help="Only what this radio takes part in.")
 kind_option = click.option("--kind", type=click.Choice(list(RULES)), help="Only this kind.")
 
 
@@ -43,19 +43,20 @@ def show(table: Path, serial: str | None, kind: str | None, as_json: bool) -> No
         airmeta calibrate show
         airmeta calibrate show --kind iq --json
     """
-    from calibration.table_file import load
+    from calibration.table_file import existing
     from tools.calibrate.listing import listing, state
 
     now = datetime.now(UTC)
     with readable_errors():
-        entries = load(table).select(serial, kind)
+        whole = existing(table, default_table())
+        entries = whole.select(serial, kind)
     if as_json:
-        content = [entry.content() | state(entry, now) for entry in entries]
+        content = [entry.content() | state(entry, whole, now) for entry in entries]
         click.echo(json.dumps({"table": str(table), "entries": content}))
         return
-    fresh = sum(state(entry, now)["fresh"] for entry in entries)
+    fresh = sum(state(entry, whole, now)["fresh"] for entry in entries)
     click.echo(f"{table}: {_counted(len(entries))}, {fresh} of them fresh")
-    for line in listing(entries, now):
+    for line in listing(entries, whole, now):
         click.echo(line)
 
 
@@ -94,12 +95,12 @@ def diff(old: Path, new: Path, as_json: bool) -> None:
 def expire(serial: str | None, kind: str | None, table: Path, as_json: bool) -> None:
     """Mark entries as expired.
 
-    They stay readable, but nothing uses them any more: after a repair, or when a cable was moved. Without --radio and
+    They stay readable, but nothing uses them any more: after a repair, or when a cable was moved. Without --serial and
     --kind, all of them.
 
     \b
     Examples:
-        airmeta calibrate expire --radio loopback-1-94942c89
+        airmeta calibrate expire --serial loopback-1-94942c89
         airmeta calibrate expire --kind channel
     """
     from calibration.table_file import expire as expire_in

@@ -5,18 +5,22 @@ pluto[:KEY=VALUE,…]      virtual PlutoSDRs in this process: keys of radio.plut
 ip:…  usb:…              PlutoSDRs as libiio calls them, one URI a radio: the server's, then the agents'
 """
 
-import shlex
+from collections.abc import Sequence
+from difflib import get_close_matches
 
 from fl.config import ConfigError
 from fl.pluto_config import Pluto
 from fl.radio_config import Loopback
 from radio.emulation.synthesis import LO_RANGE
+from radio.pluto.uris import CONTEXTS, is_uri, malformed
 
 SHORT = {"agents": "agents.count", "seed": "seed", "snr_db": "uplink.snr_db"}
-STILL = "radio.loopback.redraw=false"  # new channels are for rounds; a calibration lies within one of them
-COMMON = "uplink.kind=waveform", "waveform.channel_from=uplink", STILL
+MEASURED = (  # whatever a run of the same experiment does
+    "uplink.kind=waveform",
+    "waveform.channel_from=uplink",
+    "radio.loopback.redraw=false",  # new channels are for rounds; a calibration lies within one of them
+)
 WITHOUT_DATA = "task.partition=class_overlap"  # any number of agents
-CONTEXTS = "ip", "usb", "serial", "local"
 VIRTUAL_CARRIER, VIRTUAL_AGENTS = 2.4e9, 3
 VIRTUAL = "waveform.response_s=0.01", "waveform.trigger_lead_s=0.01"
 REAL = (
@@ -29,10 +33,12 @@ TIMES = tuple(
     f"waveform.{name}_s" for name in ("response", "trigger_lead", "turnaround", "search", "round_period")
 )  # fmt: skip
 """Of a round, which contradict buffers too large for them, and no calibration."""
-EXAMPLE = (
-    "radio.pluto.carrier_hz=2.44e9", "radio.tx.medium=cable", "radio.tx.authorised_band=[2.4e9, 2.4835e9]"
-)  # fmt: skip
-NEEDED = tuple(item.partition("=")[0] for item in EXAMPLE)
+NEEDED = {
+    "radio.pluto.carrier_hz": "HZ",
+    "radio.tx.medium": "MEDIUM",
+    "radio.tx.authorised_band": "[LOW, HIGH]",
+}
+"""What nobody may assume, and what stands in its place where a command is suggested."""
 
 
 def settings_of(uris: tuple[str, ...], has_config: bool) -> list[str]:
@@ -48,10 +54,10 @@ def settings_of(uris: tuple[str, ...], has_config: bool) -> list[str]:
     if not uris and not has_config:
         raise ConfigError(["no radio: name an experiment, or --radio URI, for example --radio loopback"])
     if not uris:
-        return [*COMMON]
+        return []
     kind, _, options = uris[0].partition(":")
     if kind in CONTEXTS:
-        return [*COMMON, *_real(uris, has_config)]
+        return _real(uris, has_config)
     if kind not in ("loopback", "pluto"):
         raise ConfigError(
             [f"--radio {uris[0]}: no such kind of radio; write ip:192.168.2.1, usb:1.2.5, pluto or loopback"]
@@ -59,10 +65,11 @@ def settings_of(uris: tuple[str, ...], has_config: bool) -> list[str]:
     if len(uris) > 1:
         raise ConfigError([f"--radio: one simulated bench at a time, got {', '.join(uris)}; set agents=N in its URI"])
     chosen = _options(uris[0], options)
+    _check_known(uris[0], kind, chosen)
     if kind == "loopback":
         keys = [f"{SHORT.get(key, f'radio.loopback.{key}')}={value}" for key, value in chosen.items()]
-        return [*COMMON, "radio.kind=loopback", *([] if has_config else [WITHOUT_DATA]), *keys]
-    return [*COMMON, *_virtual(chosen, has_config)]
+        return ["radio.kind=loopback", *([] if has_config else [WITHOUT_DATA]), *keys]
+    return _virtual(chosen, has_config)
 
 
 def unneeded(uris: tuple[str, ...], has_config: bool) -> set[str]:
@@ -75,19 +82,20 @@ def is_alone(uris: tuple[str, ...]) -> bool:
     return len(uris) == 1 and uris[0].partition(":")[0] in CONTEXTS
 
 
-def example(uris: tuple[str, ...], verb: str) -> str:
-    """Return a whole command for real radios, with what nobody may assume."""
-    words = [*(f"--radio {shlex.quote(uri)}" for uri in uris), *(f"--set {shlex.quote(item)}" for item in EXAMPLE)]
-    return " ".join([verb, *words])
+def unstated(problems: Sequence[str], overrides: tuple[str, ...]) -> list[str]:
+    """Return overrides for the user to fill in, of what nobody may assume and he has not said."""
+    said = {item.partition("=")[0].strip() for item in overrides}
+    return [
+        f"{key}={place}"
+        for key, place in NEEDED.items()
+        if key not in said and any(problem.startswith(f"{key}:") for problem in problems)
+    ]
 
 
 def _real(uris: tuple[str, ...], has_config: bool) -> list[str]:
     for uri in uris:
-        kind, _, place = uri.partition(":")
-        if kind not in CONTEXTS or (kind != "local" and not place):
-            raise ConfigError(
-                [f"--radio {uri}: real radios are called as libiio does, ip:192.168.2.1 or usb:1.2.5 (iio_info -s)"]
-            )
+        if not is_uri(uri):
+            raise ConfigError([f"--radio: {malformed(uri)}"])
     listed = ", ".join(f"'{uri}'" for uri in uris)
     keys = ["radio.kind=pluto", f"radio.pluto.uris=[{listed}]", "radio.pluto.emulate=false"]
     return keys if has_config else [*keys, f"agents.count={max(len(uris) - 1, 1)}", WITHOUT_DATA, *REAL]
@@ -108,6 +116,16 @@ def _virtual(chosen: dict[str, str], has_config: bool) -> list[str]:
         table = "loopback" if key in Loopback.model_fields and key not in Pluto.model_fields else "pluto"
         keys.append(f"{SHORT.get(key, f'radio.{table}.{key}')}={value}")
     return keys
+
+
+def _check_known(uri: str, kind: str, chosen: dict[str, str]) -> None:
+    """Check the words behind a simulated bench against what they can be there."""
+    known = [*SHORT, *Loopback.model_fields, *(Pluto.model_fields if kind == "pluto" else ())]
+    for key in chosen:
+        if key not in known:
+            near = get_close_matches(key, known, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"{kind}:KEY=VALUE takes keys of radio.{kind}"
+            raise ConfigError([f"--radio {uri}: unknown key {key}; {hint}"])
 
 
 def _options(uri: str, text: str) -> dict[str, str]:

@@ -3,7 +3,7 @@
 import json
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tools.options import Command, json_option, readable_errors, set_option
+from tools.calibrate.arguments import COMMON, EXTRA
+from tools.calibrate.beforehand import check_references, check_writable
+from tools.calibrate.beforehand import kinds as kinds_of
+from tools.options import readable_errors
 from tools.paths import default_table
 
 if TYPE_CHECKING:
@@ -30,60 +33,21 @@ ABOUT = {
     "all": "Measure everything, in the order in which one thing needs the other.",
 }
 SHOWN = {
-    "levels": ("link_gain_db", "tx_attenuation_db", "compression_dbfs", "rx_gain_db", "noise_floor_dbfs"),
+    "levels": (
+        "link_gain_db",
+        "tx_attenuation_db",
+        "compression_dbfs",
+        "rx_gain_db",
+        "noise_floor_dbfs",
+        "at_rx_gain_db",
+    ),
     "clock": ("offset_ppm", "drift_ppm_per_s", "trim_ppm"),
     "latency": ("delay_samples", "jitter_samples"),
     "iq": ("tx_gain_db", "tx_phase_deg", "rx_gain_db", "rx_phase_deg"),
-    "channel": ("snr_db", "rms_delay_s", "coherence_time_s", "coherence_at_least_s"),
+    "channel": ("snr_db", "rms_delay_s", "rms_delay_at_most_s", "coherence_time_s", "coherence_at_least_s"),
     "reciprocity": ("gain_db", "phase_deg", "delay_samples"),
 }
-EXTRA: dict[str, tuple[Callable[[Command], Command], ...]] = {
-    "levels": (
-        click.option(
-            "--reference-dbm", type=float, help="Power at the server's antenna of an unattenuated tone: scales to dBm."
-        ),
-        click.option(
-            "--target-db", type=float, help="|H|² for all agents; default: the largest that all of them can reach."
-        ),
-        click.option(
-            "--cutoff-db", type=click.FloatRange(min=0), default=10.0, show_default=True,
-            help="Agents weaker than the median by more are dropped.",
-        ),
-    ),
-    "iq": (
-        click.option(
-            "--tracking", type=click.Choice(["on", "off"]), help="Quadrature tracking of radios that have it."
-        ),
-    ),
-    "clock": (
-        click.option(
-            "--seconds", type=click.FloatRange(min=0.2, max=60), default=1.3, show_default=True,
-            help="For which clocks are compared.",
-        ),
-    ),
-}  # fmt: skip
 REMARKABLE = "iq", "channel"  # kinds whose remarks matter even when all is well: tracking, numerology
-COMMON = (
-    click.argument("config", required=False, type=click.Path(path_type=Path, dir_okay=False)),
-    click.option(
-        "--radio",
-        "uris",
-        multiple=True,
-        metavar="URI",
-        help="ip:… or usb:… of each radio, the server's first; or loopback[:KEY=VALUE,…], pluto[:KEY=VALUE,…].",
-    ),
-    set_option,
-    click.option("--agent", "agents", multiple=True, type=int, metavar="N", help="Only this agent; repeatable."),
-    click.option(
-        "--table",
-        type=click.Path(path_type=Path, dir_okay=False),
-        help="Calibration table; default: calibration.table of CONFIG, else this user's.",
-    ),
-    click.option("--resume", is_flag=True, help="Leave out what the table still holds."),
-    click.option("--dry-run", is_flag=True, help="Say what would be sent, for how long; open and send nothing."),
-    click.option("--report", type=click.Path(path_type=Path, dir_okay=False), help="Write one HTML page."),
-    json_option,
-)
 
 
 def _verb(kind: str) -> click.Command:
@@ -97,82 +61,105 @@ def _verb(kind: str) -> click.Command:
     for decorate in reversed((*COMMON, *extras)):
         body = decorate(body)
     example = "loopback:agents=4,offset_ppm=20,latency=60,iq_gain_db=0.5,iq_phase_deg=2"
+    one = "" if kind in ("levels", "all") else " --agent 3"  # levels are of all agents together
     help_text = (
         f"{ABOUT[kind]}\n\nCONFIG is an experiment; without one, --radio says which radios. Every result is stored as "
         "soon as it is there; a measurement that fails leaves the old entry untouched. Exit status 1 if one failed."
         f"\n\n\b\nExamples:\n    airmeta calibrate {kind} --radio {example}\n"
         f"    airmeta calibrate {kind} --radio ip:192.168.2.1 --radio ip:192.168.3.1 --dry-run\n"
-        f"    airmeta calibrate {kind} experiments/omniglot-bench.toml --agent 3 --report {kind}.html"
+        f"    airmeta calibrate {kind} experiments/calibrated.toml{one} --report {kind}.html"
     )
     return click.command(kind, help=help_text, short_help=ABOUT[kind])(body)
 
 
 def _measure(kind: str, chosen: dict[str, Any]) -> None:
-    from calibration.sequence import Options
     from fl.threads import use_threads
     from tools.calibrate.opening import open_bench
-    from tools.calibrate.work import Work
 
     use_threads(1)
-    tracking = {"on": True, "off": False, None: None}[chosen.get("tracking")]
-    names = {name: chosen[name] for name in ("reference_dbm", "target_db", "cutoff_db", "seconds") if name in chosen}
-    options = Options(tracking=tracking, **names)
     if chosen["dry_run"]:
-        _rehearse(kind, chosen, options)
+        _rehearse(kind, chosen)
         return
     done: list[Done] = []
-    started = time.perf_counter()
-    with readable_errors():
-        bench = open_bench(chosen["config"], chosen["uris"], chosen["overrides"], chosen["agents"])
-        kinds = _kinds(kind, bench)
-        table = chosen["table"] or bench.config.calibration.table or default_table()
-        work = Work(bench, table, options, _remark, _begun)
-        if not chosen["as_json"]:
-            _header(bench, table)
-        try:
-            for one in work.run(kinds, chosen["resume"]):
-                done.append(one)
-                known = any(other.kind == one.kind and not other.applies for other in done[:-1])
-                click.echo(json.dumps(_record(one, bench)) if chosen["as_json"] else _line(one, known))
-        except KeyboardInterrupt:
-            raise click.ClickException(
-                f"stopped after {len(done)} measurements, which are stored; go on with --resume"
-            ) from None
-        finally:
-            _mute(bench)
-        if chosen["report"] is not None:
-            _report(chosen["report"], kind, done)
-    stored = sum(one.measurement is not None for one in done)
-    spent = time.perf_counter() - started
-    click.echo(f"{stored} of {len(done)} measurements stored in {table}, {spent:.1f} s", err=True)
+    held: list[Done] = []
+    started, stopped = time.perf_counter(), False
+    try:
+        with readable_errors():
+            bench = open_bench(chosen["config"], chosen["uris"], chosen["overrides"], chosen["agents"])
+            try:
+                _follow(kind, bench, chosen, done, held)
+            finally:
+                _mute(bench)
+    except KeyboardInterrupt:
+        stopped = True
+    click.echo(f"{_counted(done)}, {time.perf_counter() - started:.1f} s", err=True)
+    if chosen["report"] is not None and (done or held):
+        _report(chosen["report"], kind, [*held, *done])
+    if stopped:
+        raise click.ClickException("stopped; what is stored stays, go on with --resume")
     if any(one.measurement is None and (one.applies or kind != "all") for one in done):
         raise SystemExit(1)
 
 
-def _rehearse(kind: str, chosen: dict[str, Any], options: "Options") -> None:
+def _rehearse(kind: str, chosen: dict[str, Any]) -> None:
     """Say what a calibration would send, without opening a radio."""
     from calibration.sequence import KINDS
     from tools.calibrate.opening import parsed
-    from tools.calibrate.rehearsal import describe, rehearse
+    from tools.calibrate.rehearsal import describe, rehearse, rehearse_alone
+    from tools.calibrate.uris import is_alone
 
     with readable_errors():
         config = parsed(chosen["config"], chosen["uris"], chosen["overrides"])
-        agents = len(set(chosen["agents"])) or config.agents.count
-        parts = list(rehearse(config, agents, KINDS if kind == "all" else (kind,), options))
+        kinds = KINDS if kind == "all" else (kind,)
+        agents = 0 if is_alone(chosen["uris"]) else len(set(chosen["agents"])) or config.agents.count
+        parts = list(rehearse(config, agents, kinds, _options(chosen)) if agents else rehearse_alone(config, kinds))
     if chosen["as_json"]:
         click.echo(json.dumps([asdict(part) for part in parts]))
     else:
         describe(config, agents, parts, click.echo)
 
 
-def _kinds(kind: str, bench: "Bench") -> tuple[str, ...]:
-    """Return the kinds that a verb measures; levels are of all agents together."""
-    from calibration.sequence import KINDS
+def _options(chosen: dict[str, Any]) -> "Options":
+    """Return what the arguments say of how to measure."""
+    from calibration.sequence import Options
 
-    whole = len(bench.agents) in (0, bench.config.agents.count)
-    if kind == "levels" and not whole:
-        raise click.ClickException("levels are chosen for all agents together; leave out --agent")
-    return (kind,) if kind != "all" else KINDS if whole else KINDS[1:]
+    named = {name: chosen[name] for name in ("target_db", "cutoff_db", "seconds") if name in chosen}
+    tracking = {"on": True, "off": False, None: None}[chosen.get("tracking")]
+    return Options(tracking=tracking, reference_dbm=dict(chosen.get("reference_dbm", ())), **named)
+
+
+def _follow(kind: str, bench: "Bench", chosen: dict[str, Any], done: list["Done"], held: list["Done"]) -> None:
+    """Measure, say what comes of it, and add it to `done`; to `held` what need not be measured."""
+    from tools.calibrate.work import Work
+
+    options, kinds = _options(chosen), kinds_of(kind, bench)
+    check_references(options.reference_dbm, bench)
+    table = chosen["table"] or bench.config.calibration.table or default_table()
+    check_writable(table, chosen["report"])
+    work = Work(bench, table, options, _remark, _begun, held.append)
+    if not chosen["as_json"]:
+        _header(bench, table)
+    if kind == "all" and "levels" not in kinds:
+        _remark("levels: of all agents together, left as they are")
+    for one in work.run(kinds, chosen["resume"]):
+        known = any(_is_alike(one, other) for other in done)
+        done.append(one)
+        click.echo(json.dumps(_record(one, bench)) if chosen["as_json"] else _line(one, known))
+
+
+def _is_alike(one: "Done", other: "Done") -> bool:
+    """Return whether two radios were not measured for the same reason."""
+    if not one.failure or one.kind != other.kind:
+        return False
+    return one.failure == other.failure or not (one.applies or other.applies)
+
+
+def _counted(done: list["Done"]) -> str:
+    """Return how many measurements came to what."""
+    stored = sum(one.measurement is not None for one in done)
+    skipped = sum(not one.applies for one in done)
+    rest = f"{stored} of {len(done) - skipped} measurements stored"
+    return f"{rest}, {skipped} skipped as not possible with these radios" if skipped else rest
 
 
 def _header(bench: "Bench", table: Path) -> None:
@@ -198,13 +185,13 @@ def _line(done: "Done", said: bool) -> str:
 
     Args:
         done: the measurement.
-        said: whether another radio was skipped before, for the same reason.
+        said: whether another radio was not measured before, for the same reason.
     """
     from tools.calibrate.done import written
 
     head = f"{done.kind:12s} {done.name:9s} {done.word:10s} {done.seconds:5.1f} s  "
     if done.measurement is None:
-        return f"{head}{'as above' if said and not done.applies else done.failure}"
+        return f"{head}{'as above' if said else done.failure}"
     numbers = done.measurement.quantities
     shown = "  ".join(f"{name} {written(numbers[name])}" for name in SHOWN[done.kind] if name in numbers)
     remark = done.reason if done.word != "good" or done.kind in REMARKABLE else ""

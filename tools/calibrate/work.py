@@ -2,22 +2,24 @@
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
 from calibration import alone, sequence, use
 from calibration.entry import Entry, entry_of
+from calibration.measurement import Measurement
 from calibration.sequence import Options, Step
 from calibration.setting import take
 from calibration.station import Station
-from calibration.table import Refused, Table, look_up
+from calibration.table import Refused, Table, command, look_up, spoken
 from calibration.table_file import load, store
 from fl.calibrated import software
 from radio.base import Radio
 from tools.calibrate.done import Done
 from tools.calibrate.opening import Bench
+from tools.paths import default_table
 
 
 @dataclass
@@ -30,6 +32,7 @@ class Work:
         options: what the user decides.
         say: what to do with a remark.
         begun: called when the measurement of a radio begins.
+        held: called with what need not be measured, as the table has it.
         now: the time of day.
     """
 
@@ -38,12 +41,13 @@ class Work:
     options: Options
     say: Callable[[str], None]
     begun: Callable[[str, Station], None] = lambda _kind, _station: None
+    held: Callable[[Done], None] = lambda _done: None
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     table: Table = field(init=False)
     _watch: "StopWatch" = field(init=False)
 
     def __post_init__(self) -> None:
-        self.table = load(self.path)
+        self.table = load(self.path, default_table())
         self._watch = StopWatch()
 
     def run(self, kinds: tuple[str, ...], resume: bool) -> Iterator[Done]:
@@ -78,17 +82,17 @@ class Work:
 
     def _measure(self, kind: str, resume: bool) -> Iterator[Done]:
         agents = self.bench.agents
-        due = {agent: one for agent, one in agents.items() if not (resume and self._held(kind, one))}
-        if resume and kind in use.SERVER_HAS and not self._held(kind, self.bench.server):
+        due = {agent: one for agent, one in agents.items() if not (resume and self._done(kind, one))}
+        if resume and kind in use.SERVER_HAS and not self._done(kind, self.bench.server):
             due = due or dict(list(agents.items())[:1])  # the server is measured with an agent
         if kind == "levels" and due:
             due = agents
         for agent, station in agents.items():
             if agent not in due:
                 self.say(f"{kind}: {station.name} is fresh, not measured again")
-                self._apply(station, kind)
+                self._take_over(station, kind)
         if kind in use.SERVER_HAS and not due:
-            self._apply(self.bench.server, kind)
+            self._take_over(self.bench.server, kind)
         bench = sequence.Bench(self.bench.server, due, self.bench.signals, self._corrected, self._begun)
         for step in sequence.calibrate(kind, bench, self.options):
             name = step.station.name
@@ -114,9 +118,9 @@ class Work:
         if known is not None and known.verdict.word == "good" != verdict.word and step.kind != "levels":
             return (
                 f"{verdict.word}: {verdict.reason}; the earlier measurement, which is good, is kept (to replace it: "
-                f"airmeta calibrate expire --kind {step.kind} --radio {step.station.radio.serial})"
+                f"{command('expire', f'--kind {step.kind} --serial {step.station.radio.serial}', self.table)})"
             )
-        self.table = store(self.path, [entry])
+        self.table = replace(store(self.path, [entry]), option=self.table.option)
         return ""
 
     def _held(self, kind: str, station: Station) -> Entry | None:
@@ -126,6 +130,11 @@ class Work:
             return look_up(self.table, kind, station.subject, partner, self.now())
         except Refused:
             return None
+
+    def _done(self, kind: str, station: Station) -> bool:
+        """Return whether a radio need not be measured again; levels are of one plan, which may leave out a radio."""
+        entry = self._held(kind, station)
+        return entry is not None and (kind == "levels" or entry.verdict.word == "good")
 
     def _use(self, kind: str) -> None:
         """Set all radios to what is known of them, and say what is not."""
@@ -138,6 +147,16 @@ class Work:
                 f"{kind}: the table holds nothing for {', '.join(unknown)}; what follows is measured without it "
                 "(airmeta calibrate all measures everything in order)"
             )
+
+    def _take_over(self, station: Station, kind: str) -> None:
+        """Use what is known of a radio in place of a measurement."""
+        entry = self._held(kind, station)
+        self._apply(station, kind)
+        if entry is not None:
+            partner = entry.ends[1].serial if len(entry.ends) > 1 else None
+            known = Measurement(kind, station.radio.serial, partner, entry.quantities, entry.verdict)
+            age = spoken(self.now() - entry.time)
+            self.held(Done(station.name, kind, known, "", 0.0, origin=f"from the table, {age} old"))
 
     def _apply(self, station: Station, kind: str) -> bool:
         if kind == "iq":

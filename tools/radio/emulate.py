@@ -82,6 +82,7 @@ def _bench(units: int, seed: int | None, noise_dbfs: float, overrides: Sequence[
 
 
 async def _serve(bench: Any, endpoints: list[tuple[str, int]]) -> None:
+    from radio.emulation.clock import LockStep
     from radio.emulation.server import Server, is_loopback
 
     server, stop = Server(bench, endpoints), asyncio.Event()
@@ -94,6 +95,9 @@ async def _serve(bench: Any, endpoints: list[tuple[str, int]]) -> None:
         click.echo("\n".join(server.uris))
         if sys.stderr.isatty():
             example = _example(server.uris, bench.air_at(4e6).carrier)
+            waits = isinstance(bench.clock, LockStep)
+            mode = "waits for clients (lock-step); a run needs --real-time" if waits else "runs on (real time)"
+            click.echo(f"Sample time {mode}.", err=True)
             click.echo(f"Look at them with: {example}\nThen airmeta calibrate all, with the same arguments.", err=True)
         await stop.wait()
     finally:

@@ -17,11 +17,14 @@ def mute(uris: tuple[str, ...], timeout: float) -> None:
         airmeta radio mute ip:192.168.2.1 ip:192.168.3.1 usb:1.2.5
     """
     from radio.base import RadioError
+    from radio.pluto.uris import is_uri, malformed
     from radio.pluto.watchdog import mute as silenced
 
     failed = False
     for uri in uris:
         try:
+            if not is_uri(uri):
+                raise RadioError(malformed(uri))
             silenced(uri, timeout)
             click.echo(f"{uri}: muted")
         except RadioError as error:

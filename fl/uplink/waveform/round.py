@@ -106,7 +106,9 @@ class Round:
                 self.excluded[agent] = f"{type(error).__name__}: {error}"
                 self.stations.clocks.pop(agent, None)
         if not self.followers:
-            server.now()  # says so if the server's radio is the one that failed
+            at = server.now()  # if the server's radio has failed meanwhile, that is why
+            if self.stations.runs_on:
+                server.receive(1, at)
             raise RadioError(f"no agent heard the beacon; agent {self.agents[0]}: {self.excluded[self.agents[0]]}")
 
     def _in_turn(self) -> list[int]:

@@ -80,23 +80,31 @@ class Stations:
         return round(self.modem.period * (period + FIRST_BEACON))
 
     def clock(self, agent: int) -> Clock | None:
-        """Return what is known of an agent's clock; nothing, if its streams or the server's were started again."""
-        if self._sessions.get(agent) != self._session(agent):
+        """Return what is known of an agent's clock; nothing, if its streams or the server's were started again.
+
+        Nothing either of an agent that calibration leaves out, or whose radio cannot be had.
+        """
+        session = self._session(agent)
+        if session is None or self._sessions.get(agent) != session:
             self.clocks.pop(agent, None)
         return self.clocks.get(agent)
 
     def learn_clock(self, agent: int, clock: Clock) -> None:
-        """Note an agent's clock."""
-        self.clocks[agent] = clock
-        self._sessions[agent] = self._session(agent)
+        """Note an agent's clock, unless it is left out: when it comes back, its clock is another one."""
+        session = self._session(agent)
+        if session is not None:
+            self.clocks[agent], self._sessions[agent] = clock, session
 
     def new_breaks(self) -> int:
         """Return how often streams have broken since this was asked last."""
         before, self._counted = self._counted, self.breaks()
         return self._counted - before
 
-    def _session(self, agent: int) -> tuple[str, str]:
-        return self.server.session, self.radio_of(agent).session
+    def _session(self, agent: int) -> tuple[str, str] | None:
+        try:
+            return self.server.session, self.radio_of(agent).session
+        except RadioError:
+            return None
 
 
 def _look_after(radio: Radio) -> None:

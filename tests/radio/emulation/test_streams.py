@@ -14,6 +14,7 @@ from radio.emulation.sending import PIPELINE
 from radio.emulation.server import serving
 from radio.fading import Fading, profile
 from tests.radio.emulation.wire import RATE, RX, TX, noise, pack, tune
+from tests.real_time import real_time
 
 N = 1024
 LO = "iio:device0 OUTPUT altvoltage{} frequency"
@@ -197,6 +198,7 @@ def test_a_cyclic_block_is_repeated_for_ever_and_takes_no_second(host, connect):
     assert all(np.array_equal(block, heard[1]) for block in heard[2:])
 
 
+@real_time
 def test_a_slow_reader_gets_stale_blocks_first_and_loses_what_no_buffer_was_free_for(connect):
     """In real time: after 20 block times of sleep, 4 blocks from the beginning wait, and the rest is lost."""
     with serving(Bench(1, clock=RealTime(), start_spread=0.0)) as host:

@@ -1,10 +1,13 @@
 """Drills: what a Pluto can do to its client, and what the client says and does then."""
 
+import threading
 import time
+from contextlib import closing
 
 import numpy as np
 import pytest
 
+from radio.air import Unit
 from radio.base import LateError, LostRadioError, OverrunError, RadioError
 from radio.emulation.clock import RealTime
 from radio.emulation.protocol import Address
@@ -12,6 +15,7 @@ from radio.pluto.attributes import ContactError
 from radio.pluto.radio import PlutoRadio
 from radio.settings import Change, SettingError
 from tests.radio.pluto.virtual import CABLE, Virtual
+from tests.real_time import real_time
 
 N = 512
 
@@ -58,6 +62,72 @@ def test_lost_samples_are_raised_and_the_offset_is_learned_again_in_a_new_sessio
     assert sender.session != before
     assert sender.now() > now
     arrives(bench, sender, hearer)
+
+
+@pytest.mark.parametrize("verb, error, said", [
+    ("pull", OverrunError, r"lost samples \(overflow"), ("push", LateError, r"ran dry \(underflow"),
+])  # fmt: skip
+def test_a_thread_that_comes_too_late_for_the_kernel_queue_is_noticed_and_the_streams_start_again(verb, error, said):
+    """Nobody sets a flag here: in real time, samples are lost while the thread waits."""
+    gone = threading.Event()
+
+    def noted(action):
+        return lambda *arguments: (action(*arguments), gone.set())
+
+    with closing(Virtual(1, rate=1e6, clock=RealTime(), block=16_384)) as bench:
+        radio, unit = bench.radio(0), bench.host.units[0]
+        before, stream = radio.session, radio.link.pump.stream
+        loser, name = (unit.reception, "lost") if verb == "pull" else (unit.medium, "ran_dry")
+        setattr(loser, name, noted(getattr(loser, name)))
+        action = getattr(stream, verb)
+        setattr(stream, verb, lambda *arguments: (gone.wait(60), action(*arguments))[1])
+        assert gone.wait(60)
+        with pytest.raises(error, match=said):
+            radio.receive(16_384, radio.now())
+        assert unit.chip.tx_lo_down
+        radio.receive(100, radio.now())
+        assert radio.session != before
+
+
+@pytest.mark.parametrize("verb, asked", [("pull", "samples"), ("push", "room for samples")])
+def test_a_block_that_is_answered_too_late_costs_the_streams_not_the_radio(verb, asked):
+    bench = Virtual(1, timeout=0.5)
+    with closing(bench):
+        radio, faults = bench.radio(0), bench.host.units[0].faults
+        before, stream = radio.session, radio.link.pump.stream
+        action = getattr(stream, verb)
+
+        def late(*arguments):
+            faults.late = 0.8
+            return action(*arguments)
+
+        setattr(stream, verb, late)
+        with pytest.raises(ContactError, match=rf"radio ip:127.*no answer when asked for {asked}\b"):
+            radio.receive(8 * bench.block, radio.now())
+        faults.late = 0.0
+        radio.receive(100, radio.now())
+        assert radio.session != before
+        assert bench.host.units[0].chip.tx_lo_down
+
+
+def test_time_goes_on_over_an_opening_that_failed(bench):
+    """In which streams ran already, but never came to their own indices."""
+    sender, hearer = bench.radio(0), bench.radio(1)
+    sender.align(0)
+    unit, loopback = bench.host.units[0], Address("ad9361-phy", "DEBUG", "", "loopback")
+    before = bench.zero(0, sender)
+    bench.host.call(unit.faults.overflow)
+    with pytest.raises(OverrunError):
+        sender.receive(100, sender.now())
+    unit.faults.missing.add(loopback)
+    for _ in range(2):
+        hearer.receive(20_000, hearer.now())
+        with pytest.raises(LostRadioError, match="loopback"):
+            sender.now()
+    unit.faults.missing.clear()
+    hearer.receive(20_000, hearer.now())
+    sender.now()
+    assert abs(bench.zero(0, sender) - before) < bench.block
 
 
 def test_the_other_radios_go_on_without_one_that_is_unplugged_in_the_middle_of_a_burst(bench):
@@ -156,6 +226,18 @@ def test_a_firmware_without_a_needed_attribute_is_named_with_the_remedy(bench, m
         bench.radio(0)
 
 
+def test_a_gain_range_or_a_crystal_that_makes_no_sense_is_named_with_the_remedy(bench, monkeypatch):
+    unit = bench.host.units[0]
+    unit.faults.read_back[Address("ad9361-phy", "INPUT", "voltage0", "hardwaregain_available")] = "[0 73]"
+    with pytest.raises(RadioError, match=r"radio ip:127.*rx_gain_range must read as \[low step high\], got '\[0 73\]'"):
+        bench.radio(0)
+    bench.mend()
+    radio = bench.radio(0)
+    monkeypatch.setitem(radio.link.attributes.context.attrs, "ad9361-phy,xo_correction", "forty")
+    with pytest.raises(RadioError, match=r"radio ip:127.*xo_correction .* in Hz, got 'forty'; correct xo_correction"):
+        radio.configure(Change(clock_trim_ppm=1.0))
+
+
 def test_what_is_older_than_a_second_is_no_longer_kept():
     bench = Virtual(1, rate=1e6, block=16_384)
     radio = bench.radio(0)
@@ -220,18 +302,42 @@ def test_what_was_withdrawn_is_not_sent_by_the_burst_after_it(bench):
     assert sender.session != before
 
 
+@real_time
 def test_in_real_time_bursts_leave_at_their_index_and_the_past_can_be_heard():
-    bench = Virtual(2, rate=1e6, clock=RealTime(), block=65_536)
-    sender, hearer = bench.radio(0), bench.radio(1)
-    for radio in (sender, hearer):
-        radio.align(0)
-    at = sender.now() + sender.lead_time + 20_000
-    sender.transmit(burst(), at)
-    own = hearer.now() + (at - sender.now())
-    heard = hearer.receive(200_000, own - 100_000).data
-    first = own - 100_000 + place_of(burst(), heard)
-    again = sender.now() + sender.lead_time + 50_000
-    sender.transmit(burst(1), again)
-    heard = hearer.receive(2 * N, first + again - at - N).data
-    assert place_of(burst(1), heard) == N
-    bench.close()
+    with closing(Virtual(2, rate=1e6, clock=RealTime(), block=65_536)) as bench:
+        sender, hearer = bench.radio(0), bench.radio(1)
+        for radio in (sender, hearer):
+            radio.align(0)
+        at = sender.now() + sender.lead_time + 20_000
+        sender.transmit(burst(), at)
+        own = hearer.now() + (at - sender.now())
+        heard = hearer.receive(200_000, own - 100_000).data
+        first = own - 100_000 + place_of(burst(), heard)
+        again = sender.now() + sender.lead_time + 50_000
+        sender.transmit(burst(1), again)
+        heard = hearer.receive(2 * N, first + again - at - N).data
+        assert place_of(burst(1), heard) == N
+
+
+@real_time
+def test_after_a_change_of_gain_nothing_is_heard_that_the_kernel_queue_still_held():
+    """Noise alone: a span of 16,384 varies by 0.03 dB; the thread comes late, so that blocks wait in the queue."""
+    with closing(Virtual(1, [Unit(noise_var=1e-2)], rate=1e6, clock=RealTime(), block=65_536)) as bench:
+        radio = bench.radio(0)
+        before = level(radio.receive(65_536, radio.now()).data)
+        stream = radio.link.pump.stream
+        pull, delays = stream.pull, [0.5]
+
+        def pull_late():
+            time.sleep(delays.pop() if delays else 0.0)
+            return pull()
+
+        stream.pull = pull_late
+        time.sleep(0.3)
+        radio.configure(Change(rx_gain_db=radio.settings.rx_gain_db - 6))
+        heard = level(radio.receive(65_536, radio.now()).data.reshape(4, -1))
+    assert 10 * np.log10(before / heard) == pytest.approx(np.full(4, 6.0), abs=0.2)
+
+
+def level(samples):
+    return np.mean(np.abs(samples) ** 2, axis=-1)

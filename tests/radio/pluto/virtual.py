@@ -1,9 +1,8 @@
 """Radios on virtual Plutos, for tests."""
 
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 
 from radio.air import Air, Unit
-from radio.base import RadioError
 from radio.emulation.bench import STEADY, Bench
 from radio.emulation.clock import LockStep
 from radio.emulation.medium import Clock
@@ -12,10 +11,10 @@ from radio.fading import Fading, profile
 from radio.pluto.link import Link
 from radio.pluto.pace import FreeRunning, Pace
 from radio.pluto.radio import PlutoRadio
-from radio.pluto.safety import Authorisation
 from radio.pluto.start import Trigger
 from radio.pluto.tuning import Tuning
 from radio.pluto.virtual import in_turn
+from radio.safety import Authorisation
 from tests.drivers import need_libiio
 
 CARRIER = 2.4e9
@@ -44,9 +43,10 @@ class Virtual:
         return Link(self.host.uris[unit], wanted, self.pace, self.block, self.timeout, 96, trigger)
 
     def radio(
-        self, unit: int, allowed: Authorisation | None = CABLE, trigger: Trigger = "auto", **tuning: float
-    ) -> PlutoRadio:
-        self.radios.append(PlutoRadio(self.link(unit, trigger, **tuning), allowed, guarded=False))
+        self, unit: int, allowed: Authorisation | None = CABLE, trigger: Trigger = "auto", *, guarded: bool = False,
+        **tuning: float,
+    ) -> PlutoRadio:  # fmt: skip
+        self.radios.append(PlutoRadio(self.link(unit, trigger, **tuning), allowed, guarded=guarded))
         return self.radios[-1]
 
     def zero(self, unit: int, radio: PlutoRadio) -> int:
@@ -58,12 +58,30 @@ class Virtual:
     def emitted(self, unit: int) -> float:
         return self.host.call(self.host.units[unit].radiated_power)
 
+    def is_silenced(self, unit: int) -> bool:
+        found = self.host.units[unit]
+        return found.chip.tx_lo_down and found.chip.attenuation_mdb == 89_750 and not found.tones.scales.any()
+
+    def mend(self) -> None:
+        """Take all faults back."""
+        for unit in self.host.units:
+            unit.faults.read_back.clear()
+            unit.faults.missing.clear()
+            unit.faults.late, unit.faults.plugged = 0.0, True
+
     def close(self) -> None:
-        """Close the radios, then the bench; a radio that a test has broken may fail."""
-        for radio in self.radios:
-            with suppress(RadioError):
+        """Close the radios, then the bench: whatever a test has done to them, a radio that answers is silenced."""
+        self.mend()
+        try:
+            for radio in self.radios:
                 radio.close()
-        self._stack.close()
+            loud = [radio.link.uri for radio in self.radios if not self.is_silenced(self._unit(radio))]
+        finally:
+            self._stack.close()
+        assert not loud
+
+    def _unit(self, radio: PlutoRadio) -> int:
+        return self.host.uris.index(radio.link.uri)
 
 
 def _air(units: list[Unit], rate: float) -> Air:

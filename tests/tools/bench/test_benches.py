@@ -14,7 +14,7 @@ from fl.algorithms.meta import MetaLearner, OuterStep
 from fl.gradients import Loss
 from fl.models import Cnn
 from tests.drivers import need_gnuradio
-from tests.test_architecture import MODULES, ROOT, imported_packages
+from tests.test_architecture import MODULES, ROOT, imported_modules, imported_packages
 from tools.bench.air import SCRIPT, find_gnuradio, linear, one_core
 from tools.bench.group import command
 from tools.bench.local import INNER_LR, plain_meta_gradient
@@ -95,6 +95,13 @@ def test_a_line_is_fitted_to_the_costs_with_its_largest_relative_error():
     assert 0.1 < linear(rows)["deviation"] < 0.5
 
 
-def test_what_links_to_gnu_radio_is_one_file_under_its_licence():
-    assert SCRIPT.read_text(encoding="utf-8").startswith("# SPDX-License-Identifier: GPL-3.0-or-later\n")
-    assert [ROOT / path for path in MODULES if "gnuradio" in imported_packages(path)] == [SCRIPT]
+def test_what_links_to_gnu_radio_is_under_its_licence_and_never_imported():
+    linked = [path for path in MODULES if "gnuradio" in imported_packages(path)]
+    assert SCRIPT.relative_to(ROOT) in linked
+    names = {".".join(path.with_suffix("").parts) for path in linked}
+    for path in linked:
+        text = (ROOT / path).read_text(encoding="utf-8")
+        assert text.startswith("# SPDX-License-Identifier: GPL-3.0-or-later\n")
+        assert "is under its licence" in " ".join(text.split())
+    for path in MODULES:
+        assert not names & set(imported_modules(path)), f"{path} imports a file under the GPL"

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from fl.calibrated import Dropped
 from fl.radio_config import Waveform
 from fl.radios import modem
 from fl.uplink.waveform.agent import Clock
@@ -70,6 +71,26 @@ def test_streams_that_broke_are_started_again_ahead_of_the_beacon_and_their_cloc
     found.begin(0, (0, 1))
     assert radios[broken].session == "2"
     assert [found.clock(0), found.clock(1)] == ([None, None] if broken == 0 else [KNOWN, None])
+
+
+def test_nothing_is_known_of_the_clock_of_an_agent_that_calibration_leaves_out():
+    found, radios = stations()
+    left_out = set()
+
+    def radio_of(agent):
+        if agent in left_out:
+            raise Dropped("left out by calibration: too weak")
+        return radios[agent + 1]
+
+    found.radio_of = radio_of
+    found.learn_clock(0, KNOWN)
+    left_out.add(0)
+    assert found.clock(0) is None
+    found.learn_clock(0, KNOWN)
+    left_out.clear()
+    assert found.clock(0) is None
+    found.learn_clock(0, KNOWN)
+    assert found.clock(0) == KNOWN
 
 
 def test_every_break_is_counted_once():

@@ -1,0 +1,31 @@
+"""How the radios of a host are run."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from radio.usrp.clock import Sources
+from radio.usrp.pace import Pace
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How radios are run, all of a host alike.
+
+    Args:
+        pace: what keeps their streams running.
+        sources: of clock and time.
+        block: samples that are fetched at once.
+        lead: seconds by which a burst must be handed over ahead of time, beside two blocks.
+        timing_uncertainty: samples by which a burst may leave early or late.
+        epoch: with which names of sessions begin; "" for one that nobody else has.
+        pause: waits so many seconds.
+    """
+
+    pace: Pace
+    sources: Sources
+    block: int = 2048
+    lead: float = 0.01
+    timing_uncertainty: int = 1
+    epoch: str = ""
+    pause: Callable[[float], None] = time.sleep

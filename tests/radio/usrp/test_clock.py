@@ -1,0 +1,185 @@
+"""One time for all boards: the order of calls, and what keeps it from being had."""
+
+import numpy as np
+import pytest
+
+from radio.base import RadioError
+from radio.usrp import clock
+from radio.usrp.clock import Sources
+from radio.usrp.epoch import Agreement, Edge
+from tests.radio.usrp.bench import Board
+from tests.radio.usrp.virtual import Virtual
+
+EXTERNAL = Sources("external", "external")
+
+
+def first(names, name, after=0):
+    return names.index(name, after)
+
+
+def test_boards_are_synchronised_in_the_order_that_uhd_asks_for():
+    host = Virtual(3)
+    host.open()
+    names, calls = host.notes.names(), host.notes.calls
+    order = (
+        "find", "MultiUSRP", "get_rx_freq_range", "get_clock_sources", "set_clock_source", "set_time_source",
+        "get_clock_source", "get_mboard_sensor", "get_time_last_pps", "set_time_next_pps", "get_time_synchronized",
+        "set_rx_rate", "set_command_time", "set_rx_freq", "clear_command_time", "get_rx_stream", "issue_stream_cmd",
+    )  # fmt: skip
+    places = [first(names, name) for name in order]
+    assert places == sorted(places), list(zip(order, places, strict=True))
+    assert {args for name, args in calls if name == "set_clock_source"} == {("external", n) for n in range(3)}
+    assert names.count("set_time_next_pps") == 1
+    between = calls[first(names, "set_time_next_pps") : first(names, "get_time_synchronized")]
+    assert len(between) == 1, "the next edge comes before anybody looks"
+    host.close()
+
+
+@pytest.mark.parametrize("phase", [0.0, 0.005, 0.37, 0.995])
+def test_whole_seconds_are_at_the_edges_wherever_these_are(phase):
+    host = Virtual(2, phase=phase)
+    host.open()
+    world = host.world
+    for board in host.boards:
+        assert board.last_pps() == round(board.last_pps())
+        assert (board.time - (world.now - world.last_edge())) % 1 == pytest.approx(0, abs=1e-6)
+    assert host.boards[0].time == host.boards[1].time
+    host.close()
+
+
+def test_clock_and_time_may_come_from_different_places():
+    host = Virtual(2)
+    host.open(manner=host.manner(Sources("external", "gpsdo")))
+    assert {(board.clock_source, board.time_source) for board in host.boards} == {("external", "gpsdo")}
+    host.close()
+
+
+def test_devices_of_their_own_get_one_time_too():
+    """Several units that UHD cannot drive as one, such as B210s."""
+    host = Virtual(3)
+    host.open(tuple(f"serial=S{number}" for number in range(3)))
+    assert len({board.time for board in host.boards}) == 1
+    assert len({radio.now() for radio in host.radios}) == 1
+    host.close()
+
+
+def test_a_mimo_cable_makes_the_second_board_follow_the_first():
+    host = Virtual(2)
+    host.open(manner=host.manner(Sources("mimo", "mimo")))
+    assert [board.clock_source for board in host.boards] == ["internal", "mimo"]
+    assert "set_time_next_pps" not in host.notes.names()
+    assert host.boards[0].time == host.boards[1].time
+    host.close()
+
+
+def test_mixers_of_all_channels_are_tuned_at_one_command_time_and_it_is_cleared():
+    host = Virtual(3)
+    host.open()
+    times = {time for part in host.parts for _, time in part.tuned_at}
+    assert len(times) == 1
+    assert None not in times
+    assert [len(part.tuned_at) for part in host.parts] == [2, 2, 2]
+    names = host.notes.names()
+    assert names.count("set_command_time") == names.count("clear_command_time") == 3
+    host.close()
+
+
+def test_many_channels_are_tuned_and_started_at_one_time_although_each_takes_its_time():
+    """A command that comes too late is carried out at once, and a stream that does says so."""
+    host = Virtual(8, call_time=0.02)
+    host.open()
+    assert len({time for part in host.parts for _, time in part.tuned_at}) == 1
+    assert len({radio.now() for radio in host.radios}) == 1
+    for radio in host.radios:
+        radio.receive(100, radio.now())
+    host.close()
+
+
+def spoiled(change, sources=EXTERNAL, boards=2, args=None):
+    host = Virtual(boards)
+    change(host.boards[-1])
+    with pytest.raises(RadioError) as caught:
+        host.open(args, manner=host.manner(sources))
+    assert "get_rx_stream" not in host.notes.names(), "refused before anything streams"
+    return str(caught.value)
+
+
+def set_to(**values):
+    def change(board):
+        for name, value in values.items():
+            setattr(board, name, value)
+
+    return change
+
+
+@pytest.mark.parametrize("change, sources, said", [
+    (set_to(has_pps=False), EXTERNAL, ("radio S1 (addr0=", "a PPS must come every second", "cable at PPS IN")),
+    (set_to(is_locked=False), EXTERNAL, ("radio S1 (addr0=", "ref_locked must be true within 5 s", "REF IN")),
+    (set_to(is_locked=False), Sources("mimo", "mimo"), ("radio S1", "ref_locked must be true", "the MIMO cable")),
+    (set_to(sources=("internal", "external")), Sources("gpsdo", "gpsdo"),
+     ("radio S1 (addr0=", "radio.usrp.clock_source must be one of internal, external, got gpsdo")),
+    (set_to(stubborn={"clock_source": "internal"}), EXTERNAL,
+     ("radio S1", "must read back external, external, got internal, external")),
+    (set_to(stubborn={"time_source": "internal"}), EXTERNAL, ("radio S1", "got external, internal")),
+    (set_to(stubborn={"ref_locked": None}), EXTERNAL, ("radio S1", "the sensor ref_locked, got none")),
+    (set_to(), Sources("internal", "internal"), ("2 motherboards of one device must share their time", "mimo")),
+])  # fmt: skip
+def test_what_is_wrong_with_clock_or_pulse_is_named_with_the_remedy(change, sources, said):
+    text = spoiled(change, sources)
+    for part in said:
+        assert part in text, text
+
+
+def test_a_board_that_misses_the_edge_is_noticed():
+    host = Virtual(2)
+    host.boards[1].set_next = lambda second: None
+    with pytest.raises(RadioError, match=r"must have one time, got get_time_synchronized\(\) = False.*PPS of one dist"):
+        host.open()
+
+
+def test_a_mimo_cable_joins_two_boards_only():
+    host = Virtual(3)
+    with pytest.raises(RadioError, match="MIMO cable joins the two motherboards of one device, got 3"):
+        host.open(manner=host.manner(Sources("mimo", "mimo")))
+    with pytest.raises(ValueError, match="set both to mimo"):
+        Sources("mimo", "external")
+
+
+def test_a_reference_that_is_lost_later_keeps_the_radio_from_sending():
+    host = Virtual(2)
+    sender, _ = host.open()
+    host.boards[0].is_locked = False
+    with pytest.raises(RadioError, match=r"radio S0:0 .*ref_locked must be true to send"):
+        sender.transmit(np.full(100, 0.1, np.complex64), sender.now() + sender.lead_time)
+    assert not host.parts[0].radiated
+    host.close()
+
+
+def test_two_hosts_on_one_distributor_get_one_time_by_agreeing_on_an_edge():
+    """Each sees edges with its own UHD and its own clock; both set the time of the edge after one they saw."""
+    hosts = {"server": Virtual([Board("A", "a")]), "b": Virtual([Board("B", "b")])}
+    hosts["b"].world.pause(0.4)  # the same pulses, as each one's world has them
+    hosts["b"].world.phase = (hosts["server"].world.phase + 0.4) % 1
+    devices = {name: [host.channels()[0].device] for name, host in hosts.items()}
+    agreement = Agreement(tuple(hosts))
+    for name, host in hosts.items():
+        clock.choose_sources(devices[name][0], EXTERNAL)
+        clock.await_edge(devices[name], host.world.pause)
+        agreement = agreement.propose(name, Edge(elapsed(host, name), 0.01))
+    for name, host in hosts.items():
+        clock.await_edge(devices[name], host.world.pause)
+        now = elapsed(host, name)
+        clock.set_next_edge(devices[name], agreement.epoch.next_second(name, Edge(now, 0.01), now))
+        host.world.pause(1.1)
+        clock.check_synchronised(devices[name][0], EXTERNAL)
+        clock.await_edge(devices[name], host.world.pause)
+        told = clock.last_edge(devices[name][0], 0)
+        agreement = agreement.report(name, told, Edge(elapsed(host, name), 0.01))
+    assert agreement.is_complete
+    zero = {name: host.boards[0].time - elapsed(host, name) for name, host in hosts.items()}
+    assert zero["server"] == pytest.approx(zero["b"], abs=1e-6)
+
+
+def elapsed(host, name):
+    """Return the time that both hosts' clocks would show."""
+    return host.world.now - (0.4 if name == "b" else 0.0)
