@@ -33,6 +33,7 @@ docs: setup
 
 # What is too long for CI: slow tests, then every claim of the documentation. The drivers must be there (`airmeta doctor`,
 # EXTRAS=test,docs,sdr, GNU Radio), and two cores free: experiments in real time break streams on a machine with other work.
+# `make nightly DATA=FOLDER` measures what needs MNIST, too.
 nightly: setup
 	$(BIN)/python -m pytest -m 'slow or not slow'
 	$(BIN)/airmeta bench oamp --seeds 20
@@ -40,10 +41,19 @@ nightly: setup
 	$(BIN)/airmeta bench round experiments/quickstart.toml
 	$(BIN)/airmeta bench waveform
 	$(BIN)/airmeta bench air
+	$(BIN)/airmeta bench gnuradio
 	$(BIN)/airmeta bench calibration
 	$(BIN)/airmeta bench emulator
 	$(BIN)/airmeta bench crosscheck
 	$(BIN)/airmeta bench crosscheck --planted 1.2
+	$(BIN)/airmeta bench testbed
+	$(BIN)/airmeta bench sweep
+ifdef DATA
+	$(BIN)/airmeta bench inner-steps experiments/class-skew.toml --set data_root=$(DATA)
+	$(BIN)/airmeta bench per-fedavg experiments/per-fedavg.toml --set data_root=$(DATA)
+	$(BIN)/airmeta bench analytic experiments/analytic.toml --set data_root=$(DATA)
+	$(BIN)/airmeta bench uplinks experiments/uplinks.toml --set data_root=$(DATA)
+endif
 
 clean:
 	rm -rf $(VENV) docs/_build *.egg-info

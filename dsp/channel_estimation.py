@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from dsp.frame import SOUNDING_REPEATS, slot_prefix, training_symbol
 from dsp.ofdm import Numerology, delay_ramp, from_bins
@@ -167,6 +168,7 @@ def _subspace(numerology: Numerology, spread: float) -> tuple[np.ndarray, np.nda
     k = numerology.subcarriers
     width, difference = spread + 2 * MARGIN, (k[:, None] - k[None, :]) / numerology.n_fft
     covariance = np.sinc(difference * width) * np.exp(-1j * np.pi * difference * spread)
-    values, vectors = np.linalg.eigh(covariance)
+    with threadpool_limits(limits=1, user_api="blas"):  # kept for all who ask later, whatever their number of threads
+        values, vectors = np.linalg.eigh(covariance)
     kept = values > NEGLIGIBLE * values[-1]
     return vectors[:, kept], values[kept]

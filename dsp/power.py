@@ -7,13 +7,13 @@
 ρ is the scale from update to received amplitude: ρ_i = P/(mean|s_i|² · mean over subcarriers of active/|h_i|²), and the
 server grants the least of them. Gains are powers |h|²; P, σ² and mean|s|² share one unit. Symbols that are a transform
 of the update lose part of every entry when truncated, so the threshold is small (`optimal_min_gain`, our
-reconstruction).
+reconstruction). Symbols that are entries lose them whole, and who knows which can send them later (`memory_min_gain`).
 """
 
 from typing import Any
 
 import numpy as np
-from scipy.special import exp1
+from scipy.special import exp1, lambertw
 
 Array = Any
 
@@ -124,6 +124,25 @@ def optimal_min_gain(n_agents: int, snr: float) -> float:
 def truncation_loss(min_gain: float, n_agents: int, snr: float) -> float:
     """Return 1 − e^{−g} + E1(g)/(n·SNR): what truncation erases plus what inversion costs in noise (Rayleigh)."""
     return float(-np.expm1(-min_gain) + exp1(min_gain) / (n_agents * snr))
+
+
+def memory_min_gain(memory_weight: float, noise_weight: float) -> float:
+    """Return g_th = W(3b/2a)/3, the minimum of `erasure_loss`, W Lambert's function.
+
+    Args:
+        memory_weight: a, positive.
+        noise_weight: b, positive.
+    """
+    return float(lambertw(1.5 * noise_weight / memory_weight).real) / 3
+
+
+def erasure_loss(min_gain: float, memory_weight: float, noise_weight: float) -> float:
+    """Return a(e^{2g} − 1) + b·E1(g): updates late in a memory plus what inversion costs in noise (Rayleigh).
+
+    With survival ξ = e^{−g} an entry waits for N rounds, geometric, and e^{2g} − 1 = (1 − ξ²)/ξ² stands for
+    E N² = (1 − ξ)(2 − ξ)/ξ² (AirFL-Mem: Wen, Xing, Simeone, arXiv 2310.16606; the form is our reconstruction).
+    """
+    return float(memory_weight * np.expm1(2 * min_gain) + noise_weight * exp1(min_gain))
 
 
 def truncated_power(symbol_power: np.ndarray, silent: np.ndarray) -> np.ndarray:

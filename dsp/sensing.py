@@ -82,15 +82,15 @@ class PartialDFT:
         """Return the symbols of x, shape (..., d) or (..., d') real to (..., M) complex."""
         xp = array_namespace(x)
         signs, chosen, _ = self._operands.on(x)
-        spectrum = xp.fft.rfft(_pad(x, self.length, self.padded_length) * signs, norm="ortho")
+        spectrum = xp.fft.rfft(padded(x, self.length, self.padded_length) * signs, norm="ortho")
         half = self.padded_length // 2
         packed = spectrum[..., :half] * sqrt(2)
-        packed[..., 0] = _complex(xp, xp.real(spectrum[..., 0]), xp.real(spectrum[..., half]))
+        packed[..., 0] = complex_of(xp, xp.real(spectrum[..., 0]), xp.real(spectrum[..., half]))
         return packed if chosen is None else xp.take(packed, chosen, axis=-1)
 
     def adjoint(self, e: Array) -> Array:
         """Return the real adjoint of symbols e, shape (..., M) complex to (..., d') real."""
-        _check_symbols(e, self.n_symbols)
+        check_symbols(e, self.n_symbols)
         xp = array_namespace(e)
         signs, chosen, _ = self._operands.on(e)
         half = self.padded_length // 2
@@ -102,8 +102,8 @@ class PartialDFT:
         first = spectrum[..., 0]
         direct, nyquist = xp.real(first) + 0.0, xp.imag(first) + 0.0
         spectrum *= 1 / sqrt(2)
-        spectrum[..., 0] = _complex(xp, direct, xp.zeros_like(direct))
-        spectrum[..., half] = _complex(xp, nyquist, xp.zeros_like(nyquist))
+        spectrum[..., 0] = complex_of(xp, direct, xp.zeros_like(direct))
+        spectrum[..., half] = complex_of(xp, nyquist, xp.zeros_like(nyquist))
         return xp.fft.irfft(spectrum, n=self.padded_length, norm="ortho") * signs
 
 
@@ -134,12 +134,12 @@ class RandomRows:
         """Return the symbols of x, shape (..., d) or (..., d') real to (..., M) complex."""
         xp = array_namespace(x)
         signs, chosen, zero = self._operands.on(x)
-        spectrum = xp.fft.fft(_pad(x, self.length, self.padded_length) * signs + zero, norm="ortho")
+        spectrum = xp.fft.fft(padded(x, self.length, self.padded_length) * signs + zero, norm="ortho")
         return spectrum if chosen is None else xp.take(spectrum, chosen, axis=-1)
 
     def adjoint(self, e: Array) -> Array:
         """Return the real adjoint of symbols e, shape (..., M) complex to (..., d') real."""
-        _check_symbols(e, self.n_symbols)
+        check_symbols(e, self.n_symbols)
         xp = array_namespace(e)
         signs, chosen, _ = self._operands.on(e)
         spectrum = e
@@ -169,13 +169,13 @@ class Identity:
 
     def forward(self, x: Array) -> Array:
         """Return x as complex symbols, shape (..., d)."""
-        x = _pad(x, self.length, self.length)
+        x = padded(x, self.length, self.length)
         xp = array_namespace(x)
-        return _complex(xp, x, xp.zeros_like(x))
+        return complex_of(xp, x, xp.zeros_like(x))
 
     def adjoint(self, e: Array) -> Array:
         """Return the real part of symbols e, shape (..., d)."""
-        _check_symbols(e, self.n_symbols)
+        check_symbols(e, self.n_symbols)
         return array_namespace(e).real(e)
 
 
@@ -212,7 +212,7 @@ class _Operands:
         return self._copies[key]
 
 
-def _pad(x: Array, length: int, padded_length: int) -> Array:
+def padded(x: Array, length: int, padded_length: int) -> Array:
     """Return x with zeros up to d'.
 
     Raises:
@@ -228,11 +228,16 @@ def _pad(x: Array, length: int, padded_length: int) -> Array:
     return xp.concat([x, tail], axis=-1)
 
 
-def _check_symbols(e: Array, n_symbols: int) -> None:
+def check_symbols(e: Array, n_symbols: int) -> None:
+    """Refuse symbols of another number than M.
+
+    Raises:
+        ValueError: there are.
+    """
     if e.shape[-1] != n_symbols:
         raise ValueError(f"e must have M = {n_symbols} symbols, got {e.shape[-1]}")
 
 
-def _complex(xp: Any, real: Array, imaginary: Array) -> Array:
+def complex_of(xp: Any, real: Array, imaginary: Array) -> Array:
     """Return real + j·imaginary in the matching complex dtype."""
     return real + xp.asarray(1j, dtype=xp.complex128 if real.dtype == xp.float64 else xp.complex64) * imaginary

@@ -1,49 +1,17 @@
 """Top-k sparsification with error feedback (Stich, Cordonnier, Jaggi, NeurIPS 2018).
 
-    v = m + Δ;   g = S_k(v);   send g;   m <- v − g  if the server heard it,  m <- v  if it did not
+    v = m + Δ;   g = S_k(v);   send g;   m <- v − carried  if the server heard it,  m <- v  if it did not
 
 S_k keeps the k entries of largest magnitude of the whole vector, so ‖v − S_k(v)‖² <= (1 − k/d)‖v‖². Where we deviate:
-the residual is committed only when the server confirms, so both outcomes are computed and none is chosen here.
+the residual is committed only when the server confirms, and what a payload carries may be less than g.
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from array_api_compat import array_namespace, is_torch_namespace
 
 Array = Any
-
-
-@dataclass(frozen=True)
-class Pending:
-    """An update that was prepared but not confirmed; kept + residual_if_heard = residual_if_not = v.
-
-    Args:
-        kept: g = S_k(v), shape (..., d).
-        residual_if_heard: v − g, shape (..., d).
-        residual_if_not: v, shape (..., d).
-    """
-
-    kept: Array
-    residual_if_heard: Array
-    residual_if_not: Array
-
-
-def prepare(update: Array, residual: Array | None, k: int) -> Pending:
-    """Return what to send of an update, and the residual for either outcome.
-
-    Args:
-        update: Δ, shape (..., d).
-        residual: m, shape (..., d); None is zero.
-        k: entries to keep.
-
-    Raises:
-        ValueError: k is not between 1 and d.
-    """
-    total = update if residual is None else update + residual
-    kept = top_k(total, k)
-    return Pending(kept, total - kept, total)
 
 
 def top_k(vector: Array, k: int) -> Array:

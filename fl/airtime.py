@@ -5,10 +5,10 @@ from typing import Any
 
 from dsp.frame import beacon, marker, sounding
 from fl.config import Config
+from fl.dimension import message_length
 from fl.foreseen import gains
-from fl.models import parameter_count
 from fl.radios import modem
-from fl.setup import codec
+from fl.uplink.settings import codec
 
 
 def airtime(config: Config) -> dict[str, Any]:
@@ -20,9 +20,8 @@ def airtime(config: Config) -> dict[str, Any]:
     Raises:
         TableError: the calibration table is not there, or does not hold for these radios.
     """
-    about, pluto = modem(config.waveform, config.radio.carrier), config.radio.pluto
-    model = config.model
-    symbols = codec(config, parameter_count(model.kind, model.width, config.task.ways)).n_symbols
+    about = modem(config.waveform, config.radio.carrier)
+    symbols = codec(config, message_length(config)).n_symbols
     if config.waveform.channel_from == "uplink":
         frame = about.frame(config.agents.scheduled, symbols, first=False)
     else:
@@ -33,18 +32,20 @@ def airtime(config: Config) -> dict[str, Any]:
     period = about.period / rate
     found: dict[str, Any] = {
         "lo_hz": about.carrier,
-        "bandwidth_hz": pluto.bandwidth_hz or rate if config.radio.kind == "pluto" else rate,
+        "bandwidth_hz": config.radio.bandwidth(rate),
         "server_airtime_s": round(server, 6),
         "agent_airtime_s": round(agent, 6),
         "duty_cycle": round(max(server, agent * config.agents.scheduled / config.agents.count) / period, 4),
         "duration_s": round(config.rounds * period, 3),
     }
     measured = {} if config.radio.is_simulated else gains(config, datetime.now(UTC))
-    if config.radio.kind != "pluto":
+    if config.radio.tx.medium is not None:
+        found |= {"medium": config.radio.tx.medium, "authorised_band_hz": config.radio.tx.authorised_band}
+    if config.radio.table not in ("pluto", "usrp"):
         return found
+    table = config.radio.pluto if config.radio.table == "pluto" else config.radio.usrp
+    attenuation = "the largest" if table.tx_attenuation_db is None else table.tx_attenuation_db
     return found | {
-        "medium": config.radio.tx.medium,
-        "authorised_band_hz": config.radio.tx.authorised_band,
-        "tx_attenuation_db": measured.get("tx_attenuation_db") or pluto.tx_attenuation_db,
-        "rx_gain_db": measured.get("rx_gain_db") or pluto.rx_gain_db,
+        "tx_attenuation_db": measured.get("tx_attenuation_db") or attenuation,
+        "rx_gain_db": measured.get("rx_gain_db") or table.rx_gain_db,
     }

@@ -22,6 +22,7 @@ NAME = "checkpoint.safetensors"
 PREVIOUS = "checkpoint.previous.safetensors"
 SCHEMA = 1
 UPLINK = "uplink."
+CONTROL = "control."
 
 
 class CheckpointError(RuntimeError):
@@ -38,6 +39,7 @@ class Checkpoint:
         history_bytes: length of history.jsonl at that point.
         config_hash: `fl.config.digest` of the run's configuration.
         uplink: what the uplink remembers between two rounds, by name.
+        control: what a testbed's server remembers of its agents, by name.
     """
 
     state: ServerState
@@ -45,6 +47,7 @@ class Checkpoint:
     history_bytes: int
     config_hash: str
     uplink: dict[str, np.ndarray] = field(default_factory=dict)
+    control: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 def save(folder: Path, checkpoint: Checkpoint) -> None:
@@ -55,7 +58,8 @@ def save(folder: Path, checkpoint: Checkpoint) -> None:
         "first_moment": state.first_moment.cpu().contiguous(),
         "second_moment": state.second_moment.cpu().contiguous(),
     }
-    tensors |= {UPLINK + name: torch.from_numpy(values) for name, values in checkpoint.uplink.items()}
+    for prefix, remembered in ((UPLINK, checkpoint.uplink), (CONTROL, checkpoint.control)):
+        tensors |= {prefix + name: torch.from_numpy(values) for name, values in remembered.items()}
     header = {
         "schema": SCHEMA,
         "rounds": checkpoint.rounds,
@@ -75,6 +79,15 @@ def save(folder: Path, checkpoint: Checkpoint) -> None:
 def exists(folder: Path) -> bool:
     """Return whether a run has reached a checkpoint."""
     return (folder / NAME).exists() or (folder / PREVIOUS).exists()
+
+
+def rounds_done(folder: Path) -> int:
+    """Return after how many rounds the last checkpoint of a run was written; 0: there is none that can be read."""
+    try:
+        with safe_open(folder / NAME, framework="pt") as file:
+            return int(json.loads((file.metadata() or {})["airmeta"])["rounds"])
+    except (OSError, SafetensorError, KeyError, ValueError):
+        return 0
 
 
 def load(folder: Path, device: str = "cpu") -> Checkpoint:
@@ -110,10 +123,13 @@ def _read(path: Path, device: str) -> Checkpoint:
     if header["sha256"] != _digest(tensors):
         raise CheckpointError(f"{path}: damaged, its SHA-256 does not match")
     state = ServerState(tensors["theta"], tensors["first_moment"], tensors["second_moment"], steps=header["steps"])
-    uplink = {
-        name.removeprefix(UPLINK): values.cpu().numpy() for name, values in tensors.items() if name.startswith(UPLINK)
-    }
-    return Checkpoint(state, header["rounds"], header["history_bytes"], header["config_hash"], uplink)
+    uplink, control = _named(tensors, UPLINK), _named(tensors, CONTROL)
+    return Checkpoint(state, header["rounds"], header["history_bytes"], header["config_hash"], uplink, control)
+
+
+def _named(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, np.ndarray]:
+    """Return the tensors whose names begin with a prefix, without it."""
+    return {name.removeprefix(prefix): tensors[name].cpu().numpy() for name in tensors if name.startswith(prefix)}
 
 
 def _digest(tensors: dict[str, torch.Tensor]) -> str:

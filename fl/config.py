@@ -16,8 +16,11 @@ from typing import Any, Literal
 import tomli_w
 from pydantic import BaseModel, Field, PositiveInt, ValidationError
 
+from fl.control_config import Control
+from fl.learning_config import Agents, Algorithm, Evaluation, Model, Server, Task
 from fl.radio_config import Calibration, Radio, Waveform
-from fl.section import Decibel, Fraction, Positive, Section
+from fl.section import Section
+from fl.uplink_config import Uplink
 
 ABOUT_LISTS = {"tuple_type": "write a list, in brackets", "missing": "an entry of the list is missing"}
 """What pydantic calls a tuple, by the type of its errors; nothing else of a configuration has to be there."""
@@ -43,120 +46,14 @@ class Run(Section):
     checkpoint_every: PositiveInt = Field(10, description="rounds between two checkpoints")
 
 
-class Agents(Section):
-    """The population, and how many of it take part in a round."""
-
-    count: PositiveInt = Field(20, description="agents in the population")
-    per_round: PositiveInt | None = Field(None, description="agents scheduled in a round, drawn anew; default: all")
-
-    @property
-    def scheduled(self) -> int:
-        """Agents in one round."""
-        return self.count if self.per_round is None else self.per_round
-
-
-class Task(Section):
-    """The data: which images, who holds which classes, and the size of an episode."""
-
-    dataset: Literal["glyphs", "omniglot", "mnist"] = Field("glyphs", description="where the images come from")
-    partition: Literal["class", "class_overlap"] = Field(
-        "class", description="class: agents share no class; class_overlap: each draws classes_per_agent on its own"
-    )
-    classes_per_agent: PositiveInt = Field(40, description="classes of one agent under class_overlap")
-    ways: int = Field(5, ge=2, description="classes in an episode")
-    shots: PositiveInt = Field(5, description="support images of a class")
-    queries: PositiveInt = Field(5, description="query images of a class in training")
-    holdout: int = Field(0, ge=0, description="images of each training class never trained on (the last ones)")
-
-
-class Model(Section):
-    """The learned model."""
-
-    kind: Literal["cnn", "mlp"] = Field("cnn", description="cnn: four convolution blocks; mlp: 784-80-60-ways")
-    width: PositiveInt = Field(32, description="filters of each convolution block of the cnn")
-
-
-class Algorithm(Section):
-    """What an agent computes (P1, P2: ν-step meta-learning)."""
-
-    kind: Literal["meta"] = Field("meta", description="meta: ν-step meta-learning; ν = 1 is Per-FedAvg")
-    inner_lr: Positive = Field(0.4, description="α, rate of the inner and of the fine-tuning steps")
-    inner_steps: PositiveInt = Field(1, description="ν, inner steps")
-    order: Literal["exact", "hessian_free", "first"] = Field("exact", description="how the Hessian is handled")
-    local_steps: PositiveInt = Field(1, description="Q, outer steps an agent takes in a round")
-    local_lr: Positive = Field(0.1, description="η, rate of the outer steps")
-    batches: Literal["independent", "shared"] = Field(
-        "independent",
-        description="independent: every inner step and every Hessian draws images of its own; "
-        "shared: one support set serves them all (MAML)",
-    )
-    weighting: Literal["uniform", "samples"] = Field("uniform", description="weight of an agent in the mean")
-
-
-class Server(Section):
-    """What the server does with the estimated mean update."""
-
-    optimizer: Literal["sgd", "momentum", "adam"] = Field(
-        "sgd", description="sgd, momentum: on Δ; adam: on Δ/η, the meta-gradient when local_steps is 1"
-    )
-    lr: Positive = Field(1.0, description="server rate; 1 with sgd is plain averaging")
-    momentum: float = Field(0.9, ge=0, lt=1, description="of the momentum optimiser")
-
-
-class Fading(Section):
-    """The channel of `symbol`: constant over a block of a round, normalised to E|h|² = 1."""
-
-    kind: Literal["rayleigh", "rician", "none"] = Field("rayleigh", description="law of |h|; none: h = 1")
-    k_factor_db: Decibel | None = Field(None, description="Rician K in dB; only with kind = rician, default 6")
-    blocks: PositiveInt = Field(1, description="independent fading blocks in the payload of a round")
-
-
-class Uplink(Section):
-    """How updates reach the server."""
-
-    kind: Literal["ideal", "symbol", "waveform"] = Field(
-        "symbol", description="ideal: error-free; symbol: y = Σ h_i x_i + n; waveform: OFDM through radios"
-    )
-    sparsity: Fraction = Field(0.04, description="k/d, kept entries of an update")
-    measurements: Fraction = Field(0.4, description="M/d, complex channel uses of a round per parameter")
-    sensing: Literal["partial_dft", "random_rows", "identity"] = Field(
-        "partial_dft", description="map from update to symbols; random_rows only reproduces P1; identity needs M = d"
-    )
-    ideal_top_k: bool = Field(False, description="apply top-k on the ideal uplink as well")
-    snr_db: Decibel = Field(19.0, description="P/σ² of each agent at E|h|² = 1 (simulation)")
-    power_rule: Literal["inversion", "phase_only", "mmse", "none"] = Field(
-        "inversion", description="how an agent compensates its channel"
-    )
-    min_gain: Positive | None = Field(
-        None, description="|h|² below which inversion stays silent; default 1/(agents · SNR), the optimum"
-    )
-    min_headroom_db: Decibel = Field(3.0, description="agents whose P/(σ²·mean 1/|h|²) is lower sit the round out")
-    max_norm_ratio: float = Field(5.0, ge=1, description="an update longer than this times the median is scaled down")
-    receiver: Literal["oamp", "lmmse"] = Field("oamp", description="how the server recovers the sum")
-    prior: Literal["bernoulli_gaussian", "gaussian_mixture"] = Field(
-        "bernoulli_gaussian", description="prior of OAMP, fitted by EM"
-    )
-    memory: bool = Field(True, description="keep what was not sent (error feedback)")
-    fading: Fading = Fading()
-
-
-class Evaluation(Section):
-    """Fine-tuning on new agents, on a fixed set of tasks."""
-
-    every: PositiveInt = Field(50, description="rounds between two evaluations; the last round always has one")
-    tasks: int = Field(200, ge=2, description="tasks of each evaluation")
-    final_tasks: int | None = Field(None, ge=2, description="new-agent tasks of the last evaluation; default: tasks")
-    steps: PositiveInt = Field(5, description="fine-tuning steps")
-    queries: PositiveInt = Field(15, description="query images of a class")
-    seed: int = Field(0, ge=0, description="of the tasks: the same for all runs that are compared")
-
-
 class Config(Section):
     """One experiment."""
 
     seed: int = Field(1, ge=0, description="of everything the run draws, the evaluation tasks apart")
     rounds: PositiveInt = Field(100, description="T, rounds")
-    data_root: Path | None = Field(None, description="folder of the data files; default: the cache folder")
+    data_root: Path | None = Field(
+        None, description="folder of the data files, read until the cache has the dataset; default: the cache folder"
+    )
     run: Run = Run()
     agents: Agents = Agents()
     task: Task = Task()
@@ -168,6 +65,7 @@ class Config(Section):
     radio: Radio = Radio()
     calibration: Calibration = Calibration()
     evaluation: Evaluation = Evaluation()
+    control: Control = Control()
 
 
 def load(path: Path, overrides: Sequence[str] = ()) -> Config:
@@ -177,7 +75,7 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Config:
         ConfigError: everything that is wrong, at once.
     """
     try:
-        return parse(path.read_text(encoding="utf-8"), overrides, str(path))
+        return parse(path.read_text(encoding="utf-8"), overrides, str(path), folder=path.parent)
     except OSError as error:
         raise ConfigError([f"{path}: cannot be read ({error.strerror}); give the path of a TOML file"]) from error
     except UnicodeDecodeError as error:
@@ -185,7 +83,11 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Config:
 
 
 def parse(
-    text: str, overrides: Sequence[str] = (), name: str = "configuration", unneeded: Collection[str] = ()
+    text: str,
+    overrides: Sequence[str] = (),
+    name: str = "configuration",
+    unneeded: Collection[str] = (),
+    folder: Path | None = None,
 ) -> Config:
     """Return the configuration of a TOML text with `key=value` overrides applied.
 
@@ -194,6 +96,7 @@ def parse(
         overrides: `key=value`.
         name: of the text, for messages.
         unneeded: keys that may contradict others, because nobody is going to need them.
+        folder: of the file, in which a partition file that it names lies; None: where airmeta was called.
 
     Raises:
         ConfigError: everything that is wrong, at once.
@@ -202,6 +105,8 @@ def parse(
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError([f"{name}: not a TOML file: {error}"]) from error
+    if folder is not None:
+        _look_in(folder, raw)
     problems = [problem for item in overrides if (problem := _override(raw, item))]
     return check(raw, problems, unneeded)
 
@@ -234,18 +139,51 @@ def dump(config: Config) -> str:
 
 
 def digest(config: Config) -> str:
-    """Return the hash of everything that shapes a result: the data folder and the checkpoint interval do not."""
+    """Return the hash of everything that shapes a result: places, patience and intervals do not."""
+    return _hash(shaping(config))
+
+
+def shaping(config: Config) -> dict[str, Any]:
+    """Return everything of a configuration that shapes a result, as JSON would hold it.
+
+    Raises:
+        DataError: the partition is a file that is missing or damaged.
+    """
+    from fl.partitioning import is_file, read
+
     content = config.model_dump(mode="json")
     content.pop("data_root")
+    if is_file(config.task):  # what is in it, and not where it lies
+        content["task"]["partition"] = read(config.task).digest
+    content.pop("control")
     content["calibration"].pop("table")  # a place; what was found there is in the history
     content["run"].pop("checkpoint_every")
+    content["radio"]["loopback"].pop("step_timeout_s")
+    return content
+
+
+def _hash(content: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def differences(config: Config, other: Config) -> list[str]:
     """Return one line for each key in which two configurations differ."""
-    mine, theirs = _leaves(config.model_dump(mode="json")), _leaves(other.model_dump(mode="json"))
-    return [f"{key}: {mine.get(key)} here, {theirs.get(key)} there" for key in mine if mine[key] != theirs.get(key)]
+    return differing(config.model_dump(mode="json"), other.model_dump(mode="json"))
+
+
+def differing(
+    one: Mapping[str, Any], other: Mapping[str, Any], places: tuple[str, str] = ("here", "there")
+) -> list[str]:
+    """Return one line for each key in which two configurations differ, from their content as JSON.
+
+    Args:
+        one: the first, resolved.
+        other: the second.
+        places: where each of them is, for people.
+    """
+    mine, theirs = leaves(one), leaves(other)
+    keys = [key for key in dict.fromkeys([*mine, *theirs]) if mine.get(key) != theirs.get(key)]
+    return [f"{key}: {mine.get(key)} {places[0]}, {theirs.get(key)} {places[1]}" for key in keys]
 
 
 def known_keys(model: type[BaseModel] = Config, prefix: str = "") -> list[str]:
@@ -256,6 +194,13 @@ def known_keys(model: type[BaseModel] = Config, prefix: str = "") -> list[str]:
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             keys += known_keys(field.annotation, f"{prefix}{name}.")
     return keys
+
+
+def _look_in(folder: Path, raw: dict[str, Any]) -> None:
+    """Let a partition file of a configuration, in place, lie in the folder of that configuration."""
+    task = raw.get("task")
+    if isinstance(task, dict) and isinstance(named := task.get("partition"), str) and named.endswith(".json"):
+        task["partition"] = str(folder / Path(named).expanduser())
 
 
 def _override(raw: dict[str, Any], item: str) -> str | None:
@@ -322,8 +267,9 @@ def _without(raw: Mapping[str, Any], broken: set[str]) -> Config:
     return Config.model_validate(keep(raw, ""))
 
 
-def _leaves(content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    leaves: dict[str, Any] = {}
+def leaves(content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return every value of nested tables by its key path."""
+    found: dict[str, Any] = {}
     for name, value in content.items():
-        leaves |= _leaves(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {prefix + name: value}
-    return leaves
+        found |= leaves(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {prefix + name: value}
+    return found

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from scipy import stats
 
-from fl.algorithms.meta import MetaLearner
+from fl.algorithms.base import Algorithm
 from fl.gradients import Set, side_by_side
 
 
@@ -23,30 +23,31 @@ class TaskScores:
     Args:
         accuracy: fraction right, shape (tasks, steps + 1).
         loss: mean cross-entropy of the query images, shape (tasks, steps + 1).
-        predictions: predicted label of each query image after the last step, shape (tasks, queries).
+        predictions: predicted labels of each task's query images after the last step, (queries,), or (queries, length)
+            of text.
     """
 
     accuracy: np.ndarray
     loss: np.ndarray
-    predictions: np.ndarray
+    predictions: tuple[np.ndarray, ...]
 
     def __add__(self, other: "TaskScores") -> "TaskScores":
         """Return the scores of both sets of tasks."""
         return TaskScores(
             np.concatenate([self.accuracy, other.accuracy]),
             np.concatenate([self.loss, other.loss]),
-            np.concatenate([self.predictions, other.predictions]),
+            self.predictions + other.predictions,
         )
 
 
 def fine_tune(
-    learner: MetaLearner, theta: torch.Tensor, tasks: Sequence[tuple[Set, Set]], steps: int, threads: int
+    learner: Algorithm, theta: torch.Tensor, tasks: Sequence[tuple[Set, Set]], steps: int, threads: int
 ) -> TaskScores:
     """Return the scores of tasks, each a (support, query) pair, fine-tuned from theta.
 
     Args:
-        learner: whose inner step is the fine-tuning step.
-        theta: the meta-learned model, shape (d,).
+        learner: by which an agent makes a model its own.
+        theta: the learned model, shape (d,).
         tasks: support and query set of each.
         steps: fine-tuning steps.
         threads: cores.
@@ -58,13 +59,13 @@ def fine_tune(
         predicted = query[1]
         for step, point in enumerate(learner.personalise(theta, support, steps)):
             logits = _predict(learner, point, query[0])
-            predicted = logits.argmax(-1)
+            predicted = logits.argmax(1)
             accuracy[step] = float((predicted == query[1]).float().mean())
             losses[step] = float(F.cross_entropy(logits, query[1]))
         return accuracy, losses, predicted.cpu().numpy()
 
     accuracy, losses, predictions = zip(*side_by_side(score, tasks, threads), strict=True)
-    return TaskScores(np.stack(accuracy), np.stack(losses), np.stack(predictions))
+    return TaskScores(np.stack(accuracy), np.stack(losses), predictions)
 
 
 def interval(values: np.ndarray, level: float = 0.95) -> tuple[float, float]:
@@ -92,7 +93,7 @@ def paired_difference(first: np.ndarray, second: np.ndarray, level: float = 0.95
     return (float(difference.mean()), *interval(difference, level))
 
 
-def _predict(learner: MetaLearner, theta: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
+def _predict(learner: Algorithm, theta: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
     loss = learner.loss
     inside = theta if loss.precision is None else theta.to(loss.precision)
     with torch.no_grad():

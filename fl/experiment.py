@@ -1,108 +1,40 @@
 """A run: rounds from a configuration to a folder that holds everything about it.
 
     config.toml  manifest.json  history.jsonl  timing.jsonl  checkpoint.safetensors  residuals/  samples.npz
-    waveform.npz  calibration-DIGEST.json
+    waveform.npz  calibration-DIGEST.json  partition.json
 
 The history is a function of the configuration: the same bytes whether a run goes through or is killed and resumed.
 """
 
-import json
-import platform
-import subprocess
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from importlib import metadata
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
-
-import numpy as np
-import torch
 
 from calibration.table import Table
 from calibration.table_file import render
 from fl import checkpoint
 from fl import config as configuration
-from fl.calibrated import Used
 from fl.checkpoint import Checkpoint
-from fl.config import Config, ConfigError
+from fl.config import Config
 from fl.history import History
+from fl.manifest import manifest
 from fl.radio_config import Calibration
 from fl.residuals import ResidualStore
 from fl.round import run_round
+from fl.run_folder import RunError, RunFolder, StoppedError, prepare, sample_arrays, save_arrays, with_partition
 from fl.server import ServerState
 from fl.setup import Parts, assemble, record_rounds
 from fl.tasks import Sample, evaluate
+from fl.testbed.identity import is_served
 from fl.threads import use_threads
 from fl.uplink.waveform.snapshot import watch
 from radio.base import LostRadioError
-from radio.files import atomic_path, write_text
+from radio.files import write_text
 
 Observer = Callable[[dict[str, Any], dict[str, float]], bool]
 """Called with the record and the timing of each round; returns whether to stop after it."""
-
-
-class RunError(RuntimeError):
-    """A run that cannot start, resume or go on; the message says what to do."""
-
-
-class StoppedError(RunError):
-    """A run that had begun, and can be resumed."""
-
-
-@dataclass(frozen=True)
-class RunFolder:
-    """The files of one run.
-
-    Args:
-        path: the folder.
-    """
-
-    path: Path
-
-    @property
-    def config(self) -> Path:
-        """The resolved configuration."""
-        return self.path / "config.toml"
-
-    @property
-    def history(self) -> Path:
-        """One line a round."""
-        return self.path / "history.jsonl"
-
-    @property
-    def timing(self) -> Path:
-        """Wall clock of each round."""
-        return self.path / "timing.jsonl"
-
-    def calibration(self, digest: str) -> Path:
-        """The entries of a calibration table that rounds with this digest used."""
-        return self.path / f"calibration-{digest}.json"
-
-    @property
-    def samples(self) -> Path:
-        """Tasks of new agents with predictions."""
-        return self.path / "samples.npz"
-
-    @property
-    def waveform(self) -> Path:
-        """What the report draws of the last round on the air that was evaluated."""
-        return self.path / "waveform.npz"
-
-    @property
-    def recordings(self) -> Path:
-        """What the server received in some rounds."""
-        return self.path / "recordings"
-
-    def load_config(self) -> Config:
-        """Return the configuration of the run.
-
-        Raises:
-            RunError: this is not the folder of a run.
-        """
-        if not self.config.exists():
-            raise RunError(f"{self.path}: not the folder of a run (no config.toml)")
-        return configuration.load(self.config)
 
 
 def run(
@@ -128,7 +60,8 @@ def run(
     use_threads(config.run.threads)
     parts = assemble(config, cache)
     if record_every is not None:
-        record_rounds(parts, folder.recordings, record_every)
+        near = with_partition(config, Path("..", folder.partition.name))  # as seen from a recording
+        record_rounds(replace(parts, config=near), folder.recordings, record_every)
     try:
         return _run(parts, folder, resume, observe)
     except OSError as error:
@@ -173,9 +106,10 @@ def _run(parts: Parts, folder: RunFolder, resume: bool, observe: Observer) -> bo
             scores, sample = _evaluate(parts, state, last)
             record |= scores
             seconds |= {"evaluation": time.perf_counter() - started}
-            _save_arrays(folder.samples, _sample_arrays(sample))
+            if sample is not None:
+                save_arrays(folder.samples, sample_arrays(sample))
             if (on_air := last_snapshot()) is not None:
-                _save_arrays(folder.waveform, on_air)
+                save_arrays(folder.waveform, on_air)
         history.append(record)
         timing.append({"schema": record["schema"], "round": round_index, **seconds})
         stop = observe(record, seconds) and not last
@@ -191,21 +125,15 @@ def _start(
 ) -> tuple[ServerState, int]:
     """Return the state to go on from and the first round; make the folder of a new run."""
     config = parts.config
-    if not folder.config.exists():
-        if folder.path.exists() and any(folder.path.iterdir()):
-            raise RunError(f"{folder.path}: not empty and not a run; choose another folder with --out")
-        folder.path.mkdir(parents=True, exist_ok=True)
-        write_text(folder.path / "manifest.json", json.dumps(manifest(parts), indent=2) + "\n")
-        _keep_calibration(parts, folder)
-        write_text(folder.config, configuration.dump(config))
-        return ServerState.start(parts.first_theta()), 0
-    if not resume:
-        raise RunError(f"{folder.path}: already holds a run; go on with --resume, or choose another folder with --out")
-    theirs = folder.load_config()
-    if configuration.digest(config) != configuration.digest(theirs):
-        other = f"{folder.path}: holds a run of another configuration; resume it with its own config.toml"
-        raise ConfigError([other, *configuration.differences(config, theirs)])
+    if is_served(folder.path):
+        raise RunError(
+            f"{folder.path}: a run of airmeta serve or testbed, whose agents keep their residuals; go on with the same "
+            "command and --resume"
+        )
+    is_new = prepare(folder, config, lambda: manifest(config, parts.held, parts.calibration), resume)
     _keep_calibration(parts, folder)
+    if is_new:
+        return ServerState.start(parts.first_theta()), 0
     if not checkpoint.exists(folder.path):
         history.rewind(0, 0)
         residuals.restore(0)
@@ -224,7 +152,7 @@ def _keep_calibration(parts: Parts, folder: RunFolder) -> None:
         write_text(path, render(Table(used.entries)))
 
 
-def _evaluate(parts: Parts, state: ServerState, last: bool) -> tuple[dict[str, Any], Sample]:
+def _evaluate(parts: Parts, state: ServerState, last: bool) -> tuple[dict[str, Any], Sample | None]:
     evaluation = parts.config.evaluation
     tasks = evaluation.final_tasks if last and evaluation.final_tasks else evaluation.tasks
     return evaluate(parts, state.theta, tasks)
@@ -238,59 +166,3 @@ def _save(
     digest, remembered = configuration.digest(parts.config), parts.uplink.state()
     checkpoint.save(folder.path, Checkpoint(state, rounds, history.sync(), digest, remembered))
     residuals.prune(rounds)
-
-
-def _save_arrays(path: Path, arrays: dict[str, Any]) -> None:
-    with atomic_path(path) as temporary, temporary.open("wb") as handle:
-        np.savez_compressed(handle, **arrays)
-
-
-def _sample_arrays(sample: Sample) -> dict[str, np.ndarray]:
-    return {
-        "support": _pixels(sample.support.images),
-        "query": _pixels(sample.query.images),
-        "support_labels": sample.support.labels.cpu().numpy(),
-        "query_labels": sample.query.labels.cpu().numpy(),
-        "predictions": sample.predictions,
-    }
-
-
-def _pixels(images: torch.Tensor) -> np.ndarray:
-    return (images.squeeze(2) * 255).round().to(torch.uint8).cpu().numpy()
-
-
-def manifest(parts: Parts) -> dict[str, Any]:
-    """Return what a reader needs to know about where a run was made."""
-    config, used = parts.config, parts.calibration
-    packages = "airmeta", "numpy", "scipy", "torch", "array-api-compat"
-    return {
-        "versions": {"python": platform.python_version()} | {name: _version(name) for name in packages},
-        "git": _git_hash(),
-        "machine": {"system": platform.platform(), "processor": platform.machine(), "threads": config.run.threads},
-        "config_hash": configuration.digest(config),
-        "calibration": None if used is None else _calibration(used, config),
-        "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-    }
-
-
-def _calibration(used: Used, config: Config) -> dict[str, Any]:
-    return {"table": str(config.calibration.table), "digest": used.digest} | {
-        "doubtful": used.doubtful,
-        "renewed": used.renewed,
-    }
-
-
-def _version(name: str) -> str | None:
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return None
-
-
-def _git_hash() -> str | None:
-    """Return the commit of the source tree, marked if it was changed; None outside a checkout."""
-    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=12"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
-    except (OSError, subprocess.SubprocessError):
-        return None

@@ -58,8 +58,8 @@ def _holding(table: Table, kind: str, config: Config, now: datetime) -> list[Ent
 def _other_band(entry: Entry, config: Config) -> str:
     """Return in which setting that is known beforehand an entry is of another band; "" if in none."""
     wanted = {"carrier": config.radio.carrier, "sample_rate": config.waveform.sample_rate}
-    if config.radio.kind == "pluto":
-        wanted["bandwidth"] = config.radio.pluto.bandwidth_hz or config.waveform.sample_rate
+    if config.radio.table == "pluto":
+        wanted["bandwidth"] = config.radio.bandwidth(config.waveform.sample_rate)
     for name in set(wanted).intersection(rule_of(entry.kind).settings):
         then = getattr(entry.radio.settings, name)
         if not math.isclose(then, wanted[name], rel_tol=CLOSE):

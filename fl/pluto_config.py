@@ -55,7 +55,9 @@ class Tx(Section):
     """What may be sent: without both keys nothing is."""
 
     medium: Literal["cable", "antenna"] | None = Field(
-        None, description="what is at the connectors; a cable needs attenuators of 30 dB or more"
+        None,
+        description="what is at the connectors; a cable needs attenuators: 30 dB behind a Pluto, 40 or more "
+        "behind most USRPs",
     )
     authorised_band: tuple[Positive, Positive] | None = Field(
         None, description="[low, high] in Hz, in which you may transmit; differs by country"

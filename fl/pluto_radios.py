@@ -5,20 +5,24 @@ import logging
 import math
 from contextlib import ExitStack
 
-from fl.pluto_config import Pluto, Tx
+from fl.pluto_config import Pluto
 from fl.radio_config import Radio as RadioConfig
-from fl.radios import Bench
+from fl.radios import Bench, authorised
 from fl.uplink.waveform.settings import Modem
 from fl.virtual_plutos import Emulator, Scene
 from radio.emulation.clock import LockStep
-from radio.emulation.server import serving
+from radio.emulation.host import serving
+from radio.emulation.in_turn import count_of, in_turn
 from radio.exits import close_together
 from radio.pluto.link import Link
-from radio.pluto.pace import FreeRunning, Pace
 from radio.pluto.radio import PlutoRadio
 from radio.pluto.tuning import Tuning
-from radio.pluto.virtual import count_of, in_turn
-from radio.safety import Authorisation
+from radio.shared_plutos.seat import PlutoSeat
+from radio.streaming.bounded import Bounded
+from radio.streaming.free_running import FreeRunning
+from radio.streaming.pace import Pace
+
+OPENING = 8  # blocks within which a virtual Pluto in lock-step is opened, while time stands for all others
 
 _log = logging.getLogger(__name__)
 
@@ -41,9 +45,9 @@ def pluto(config: RadioConfig, agents: int, about: Modem, noise_var: float, redr
     atexit.register(ending.close)
     try:
         if config.pluto.waits:
-            radios = _in_lock_step(config, _scene(config, agents, about, noise_var, redraw, seed), about, ending)
+            radios = _in_lock_step(config, scene(config, agents, about, noise_var, redraw, seed), about, ending)
         elif config.pluto.emulate:
-            radios = _in_real_time(config, _scene(config, agents, about, noise_var, redraw, seed), about, ending)
+            radios = _in_real_time(config, scene(config, agents, about, noise_var, redraw, seed), about, ending)
         else:
             radios = _opened(
                 config, config.pluto.uris[: 1 + agents], about, FreeRunning(config.pluto.queue), "", ending
@@ -78,7 +82,32 @@ def _warn_of_lock_step(radios: list[PlutoRadio]) -> None:
         )
 
 
-def _scene(config: RadioConfig, agents: int, about: Modem, noise_var: float, redraw: float, seed: int) -> Scene:
+def shared_pluto(config: RadioConfig, agents: int, about: Modem, seat: PlutoSeat) -> Bench:
+    """Return a virtual Pluto of another process, as the server of a bench that has no agents.
+
+    Raises:
+        RadioError: it cannot be opened.
+    """
+    waits, ending = config.pluto.waits, ExitStack()
+    atexit.register(ending.close)
+    ending.callback(seat.close)
+    pace: Pace = (
+        Bounded(seat) if waits else FreeRunning(config.pluto.queue, lambda _: seat.opened() / about.sample_rate)
+    )
+    # started anew, a process has other phases
+    epoch = f"start {config.loopback.restarts}{'.' * seat.openings}" if waits else ""
+    try:
+        (radio,) = _opened(config, [seat.uri], about, pace, epoch, ending, guarded=True)
+        passed = _room(1 + agents, config.pluto.block, about) if waits else 0
+        _align(radio, seat.opened() - passed)
+    except BaseException:
+        ending.close()
+        raise
+    return Bench(about.carrier, radio, lambda _: radio, None, ending.close, not waits, lambda: radio.breaks)
+
+
+def scene(config: RadioConfig, agents: int, about: Modem, noise_var: float, redraw: float, seed: int) -> Scene:
+    """Return virtual Plutos for a server and agents; the arguments are those of `pluto`."""
     air = config.loopback.model_copy(update={"carrier_hz": about.carrier})
     return Scene(1 + agents, air.model_dump(mode="json"), noise_var, redraw, seed)
 
@@ -97,7 +126,7 @@ def _in_lock_step(config: RadioConfig, scene: Scene, about: Modem, ending: ExitS
             radio.align(radio.now() - passed)
         return radios
     counts = [count_of(host, uri) for uri in host.uris]
-    passed = _periods(counts, about)
+    passed = max(_periods(counts, about), _room(len(radios), config.pluto.block, about))
     for radio, count in zip(radios, counts, strict=True):
         radio.align(count - passed)
     return radios
@@ -120,9 +149,19 @@ def _in_real_time(config: RadioConfig, scene: Scene, about: Modem, ending: ExitS
     counts = emulator.opened()
     passed = _periods(counts, about)
     for radio, count in zip(radios, counts, strict=True):
-        with radio.link.pump.changed:  # no block may come between count and index
-            radio.align(count - passed + radio.link.pump.stream.heard)
+        _align(radio, count - passed)
     return radios
+
+
+def _align(radio: PlutoRadio, opened: int) -> None:
+    """Let a radio count from an index at which its stream was opened."""
+    with radio.link.pump.changed:  # no block may come between count and index
+        radio.align(opened + radio.link.pump.stream.heard)
+
+
+def _room(units: int, block: int, about: Modem) -> int:
+    """Return the whole periods, in samples, within which so many units in lock-step are opened."""
+    return math.ceil(units * OPENING * block / about.period) * about.period
 
 
 def _periods(counts: list[int], about: Modem) -> int:
@@ -131,20 +170,22 @@ def _periods(counts: list[int], about: Modem) -> int:
 
 
 def _opened(
-    config: RadioConfig, uris: tuple[str, ...] | list[str], about: Modem, pace: Pace, epoch: str, ending: ExitStack
-) -> list[PlutoRadio]:
+    config: RadioConfig, uris: tuple[str, ...] | list[str], about: Modem, pace: Pace, epoch: str, ending: ExitStack,
+    guarded: bool | None = None,
+) -> list[PlutoRadio]:  # fmt: skip
+    guarded = not config.pluto.emulate if guarded is None else guarded  # virtual ones end with this process
     radios: list[PlutoRadio] = []
     ending.callback(close_together, radios)
     for uri in uris:
-        link = Link(uri, _tuning(config.pluto, about), pace, config.pluto.block, config.pluto.timeout_s,
+        link = Link(uri, pluto_tuning(config.pluto, about), pace, config.pluto.block, config.pluto.timeout_s,
                     config.pluto.antenna_delay, config.pluto.trigger)  # fmt: skip
-        guarded = not config.pluto.emulate  # virtual ones end with this process
-        radio = PlutoRadio(link, _allowed(config.tx), config.timing_uncertainty, epoch, guarded)
+        radio = PlutoRadio(link, authorised(config.tx), config.timing_uncertainty, epoch, guarded)
         radios.append(radio)
     return radios
 
 
-def _tuning(config: Pluto, about: Modem) -> Tuning:
+def pluto_tuning(config: Pluto, about: Modem) -> Tuning:
+    """Return what PlutoSDRs are opened with."""
     bandwidth = config.bandwidth_hz or about.sample_rate
     return Tuning(
         about.carrier,
@@ -154,9 +195,3 @@ def _tuning(config: Pluto, about: Modem) -> Tuning:
         config.rx_gain_db,
         about.numerology.bandwidth,
     )
-
-
-def _allowed(config: Tx) -> Authorisation | None:
-    if config.medium is None or config.authorised_band is None:
-        return None
-    return Authorisation(config.medium, *config.authorised_band)

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field, PositiveInt
 
+from fl.gnuradio_config import Gnuradio
 from fl.pluto_config import Pluto, Tx
 from fl.section import Decibel, NotNegative, Positive, Section
 from fl.usrp_config import Usrp
@@ -78,24 +79,34 @@ class Loopback(Section):
     interferer_hz: float = Field(3e5, description="of that, beside the carrier")
     hardware_seed: int | None = Field(None, ge=0, description="which radios these are; default: the seed of the run")
     restarts: int = Field(0, ge=0, description="how often their streams were started again: timing and phases redrawn")
+    step_timeout_s: Positive = Field(
+        30.0, description="airmeta radio air: silence after which nobody waits any more for a unit that should send"
+    )
 
 
 class Radio(Section):
     """What the waveform goes through."""
 
-    kind: Literal["loopback", "pluto", "usrp"] = Field(
+    kind: Literal["loopback", "pluto", "usrp", "gnuradio"] = Field(
         "loopback",
-        description="loopback: a simulated air in this process; pluto: PlutoSDRs, real or virtual; usrp: through UHD",
+        description="loopback: a simulated air in this process; pluto: PlutoSDRs, real or virtual; usrp: through UHD; "
+        "gnuradio: whatever a flowgraph of GNU Radio reaches",
     )
     loopback: Loopback = Loopback()
     pluto: Pluto = Pluto()
     usrp: Usrp = Usrp()
+    gnuradio: Gnuradio = Gnuradio()
     tx: Tx = Tx()
+
+    @property
+    def table(self) -> Literal["loopback", "pluto", "usrp", "gnuradio"]:
+        """Name of the table that describes air or radios, whoever talks to them."""
+        return self.gnuradio.table if self.kind == "gnuradio" else self.kind
 
     @property
     def is_simulated(self) -> bool:
         """Whether the air is."""
-        return self.kind == "loopback" or (self.kind == "pluto" and self.pluto.emulate)
+        return self.table == "loopback" or (self.table == "pluto" and self.pluto.emulate)
 
     @property
     def air(self) -> Loopback:
@@ -105,8 +116,13 @@ class Radio(Section):
     @property
     def timing_uncertainty(self) -> int:
         """Samples by which a burst may leave early or late."""
-        stated = {"loopback": 0, "pluto": self.pluto.timing_uncertainty, "usrp": self.usrp.timing_uncertainty}
-        return stated[self.kind] + math.ceil(self.air.timing_offset)
+        stated = {
+            "loopback": 0,
+            "pluto": self.pluto.timing_uncertainty,
+            "usrp": self.usrp.timing_uncertainty,
+            "gnuradio": self.gnuradio.timing_uncertainty,
+        }
+        return stated[self.table] + math.ceil(self.air.timing_offset)
 
     @property
     def carrier(self) -> float:
@@ -115,8 +131,20 @@ class Radio(Section):
             "loopback": self.loopback.carrier_hz,
             "pluto": self.pluto.carrier_hz,
             "usrp": self.usrp.carrier_hz,
+            "gnuradio": self.gnuradio.carrier_hz,
         }
-        return carriers[self.kind] or math.nan
+        return carriers[self.table] or math.nan
+
+    def bandwidth(self, sample_rate: float) -> float:
+        """Return the width in Hz of the filters through which radios send, at a sample rate in Hz."""
+        if self.table == "usrp":  # their digital filters keep what is sent within the sample rate
+            return min(self.usrp.bandwidth_hz or sample_rate, sample_rate)
+        stated = {
+            "loopback": None,
+            "pluto": self.pluto.bandwidth_hz,
+            "gnuradio": self.gnuradio.bandwidth_hz,
+        }
+        return stated[self.table] or sample_rate
 
 
 class Calibration(Section):

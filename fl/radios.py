@@ -10,15 +10,18 @@ import numpy as np
 
 from dsp.metrics import from_db
 from dsp.ofdm import Numerology
+from fl.pluto_config import Tx
 from fl.radio_config import Loopback, Waveform
 from fl.streams import Purpose, stream
 from fl.uplink.waveform.settings import Modem
-from radio.air import Air, Unit
+from radio.air import Air
 from radio.base import Radio
 from radio.fading import Fading, profile
 from radio.impairments import ReceiveChain, TransmitChain
 from radio.loopback import LoopbackRadio
 from radio.oscillator import Wander
+from radio.safety import Authorisation
+from radio.unit import Unit
 
 SERVER = 0
 STEADY = 1e12  # K of a link that does not fade
@@ -49,6 +52,13 @@ class Bench:
     close: Callable[[], None] = lambda: None
     runs_on: bool = False
     breaks: Callable[[], int] = lambda: 0
+
+
+def authorised(config: Tx) -> Authorisation | None:
+    """Return what may be sent; None: nothing."""
+    if config.medium is None or config.authorised_band is None:
+        return None
+    return Authorisation(config.medium, *config.authorised_band)
 
 
 def modem(wave: Waveform, carrier: float) -> Modem:
@@ -112,6 +122,14 @@ def loopback(config: Loopback, sample_rate: float, level: float, snr: float, red
         redraw: seconds after which channels are drawn anew; 0: never.
         seed: of the run.
     """
+    air, radio = loopback_units(config, sample_rate, level, snr, redraw, seed)
+    return Bench(config.carrier_hz, radio(SERVER), cache(lambda agent: radio(agent + 1)), air)
+
+
+def loopback_units(
+    config: Loopback, sample_rate: float, level: float, snr: float, redraw: float, seed: int
+) -> tuple[Air, Callable[[int], LoopbackRadio]]:
+    """Return a simulated air, and what makes a radio for a unit of it; the arguments are those of `loopback`."""
     hardware = seed if config.hardware_seed is None else config.hardware_seed
     air = simulated_air(config, sample_rate, level**2 * from_db(config.gain_db) / snr, redraw, seed)
 
@@ -119,7 +137,7 @@ def loopback(config: Loopback, sample_rate: float, level: float, snr: float, red
         uncertain = math.ceil(config.timing_offset)
         return LoopbackRadio(air, unit, uncertain, _serial(config, unit, hardware), _session(config))
 
-    return Bench(config.carrier_hz, radio(SERVER), cache(lambda agent: radio(agent + 1)), air)
+    return air, radio
 
 
 def _serial(config: Loopback, unit: int, hardware: int) -> str:

@@ -2,8 +2,8 @@
 
     schedule -> local updates Δ_i -> error feedback, top-k -> uplink -> server step -> commit residuals -> record
 
-An agent's residual is settled only here, after the uplink has said whether it was heard: heard, m = v − c·g; left out
-or the round failed, m = v; an update that is not finite leaves m as it was.
+An agent's residual is settled only here, after the uplink has said whether it was heard: heard, m = v − carried, what
+its payload carried of S_k(v); left out or the round failed, m = v; an update that is not finite leaves m as it was.
 """
 
 import time
@@ -13,11 +13,9 @@ from typing import Any
 
 import torch
 
-from dsp.metrics import nmse_db, union_support
-from dsp.sparsify import Pending, prepare
-from fl.algorithms.meta import OuterStep
-from fl.data.episodes import Batch, draw, gather
-from fl.history import SCHEMA
+from dsp.sparsify import top_k
+from fl.learning import Learning
+from fl.record import delivered, error_variance, mean_update, record
 from fl.residuals import ResidualStore
 from fl.server import ServerState
 from fl.setup import Parts
@@ -57,21 +55,24 @@ def run_round(parts: Parts, state: ServerState, residuals: ResidualStore, round_
     scheduled = schedule(parts, round_index)
     updates = _local_updates(parts, state.theta, scheduled, round_index)
     computed = time.perf_counter()
-    pending = _compress(parts, updates, residuals)
-    delivery = _deliver(parts, updates, pending, round_index)
-    mean = None if delivery is None else _mean(updates, delivery)
-    if mean is not None:
-        state = parts.optimizer.step(state, mean)
-    if parts.config.uplink.memory and pending is not None:
-        _commit(residuals, updates.agents, pending, None if mean is None else delivery)
-    record = _record(round_index, scheduled, updates, pending, delivery)
+    total = _accumulated(parts, updates, residuals)
+    offer = Offer(updates.agents, top_k(total, parts.uplink.kept_entries)) if updates.agents else None
+    delivery = None if offer is None else parts.uplink.deliver(offer, round_index)
+    mean = None if delivery is None else mean_update(delivery, updates.weights)
+    error_var = 0.0 if delivery is None else error_variance(delivery, updates.weights)
+    state = parts.optimizer.step(state, mean, round_index, error_var)
+    if parts.config.uplink.remembers:
+        _commit(residuals, updates.agents, total, None if mean is None else delivery)
+    line = record(round_index, scheduled, updates.losses, updates.excluded)
+    if offer is not None and delivery is not None:
+        line = delivered(line, offer, delivery)
     if parts.calibration is not None:
-        record["calibration"] = parts.calibration.digest
+        line["calibration"] = parts.calibration.digest
     finished = time.perf_counter()
-    return RoundResult(state, record, {"local": computed - started, "link_and_server": finished - computed})
+    return RoundResult(state, line, {"local": computed - started, "link_and_server": finished - computed})
 
 
-def schedule(parts: Parts, round_index: int) -> tuple[int, ...]:
+def schedule(parts: Learning, round_index: int) -> tuple[int, ...]:
     """Return the ids of the agents of a round, ascending, drawn without replacement."""
     agents = parts.config.agents
     if agents.scheduled == agents.count:
@@ -80,32 +81,19 @@ def schedule(parts: Parts, round_index: int) -> tuple[int, ...]:
     return tuple(sorted(rng.choice(agents.count, agents.scheduled, replace=False).tolist()))
 
 
-def training_steps(parts: Parts, agents: Sequence[int], round_index: int) -> list[list[OuterStep]]:
-    """Return the data of each agent in a round: Q outer steps, an episode each."""
-    task, algorithm, pool = parts.config.task, parts.config.algorithm, parts.training_pool
-    nu = algorithm.inner_steps
-    support_sets = 1 if algorithm.batches == "shared" else nu * (1 if algorithm.order == "first" else 2)
-    sets = [(task.shots, pool)] * support_sets + [(task.queries, pool)]
-    episodes = []
-    for agent in agents:
-        rng = stream(parts.config.seed, Purpose.EPISODE, round_index, agent)
-        classes = parts.partition(agent)
-        episodes += [draw(parts.dataset, classes, task.ways, sets, rng) for _ in range(algorithm.local_steps)]
-    batches = [batch.to(parts.config.run.device) for batch in gather(parts.dataset, episodes, task.ways)]
-    steps = [_outer_step(batches, row, nu, algorithm.batches == "shared") for row in range(len(episodes))]
-    return [steps[start : start + algorithm.local_steps] for start in range(0, len(steps), algorithm.local_steps)]
+def training_steps(parts: Learning, agents: Sequence[int], round_index: int) -> list[Any]:
+    """Return the data of each agent in a round, as its algorithm draws them."""
+    seed = parts.config.seed
+    return [
+        parts.learner.draw(parts.local_data(agent), round_index, stream(seed, Purpose.EPISODE, round_index, agent))
+        for agent in agents
+    ]
 
 
-def _outer_step(batches: list[Batch], row: int, nu: int, shared: bool) -> OuterStep:
-    """Return one outer step from the sets of one episode: support sets first, the query set last."""
-    sets = [(batch.images[row], batch.labels[row]) for batch in batches]
-    if shared:
-        return OuterStep(sets[:1] * nu, sets[-1], sets[:1] * nu)
-    return OuterStep(sets[:nu], sets[-1], sets[nu:-1])
-
-
-def _local_updates(parts: Parts, theta: torch.Tensor, scheduled: tuple[int, ...], round_index: int) -> _Updates:
+def _local_updates(parts: Learning, theta: torch.Tensor, scheduled: tuple[int, ...], round_index: int) -> _Updates:
     run = parts.config.run
+    if not parts.learner.sends:
+        return _Updates((), [], theta.new_zeros(0, len(theta)), [], {})
     deltas, losses = [], []
     for start in range(0, len(scheduled), run.batch_agents):
         steps = training_steps(parts, scheduled[start : start + run.batch_agents], round_index)
@@ -122,82 +110,20 @@ def _local_updates(parts: Parts, theta: torch.Tensor, scheduled: tuple[int, ...]
     return _Updates(agents, weights, kept * scale, losses, excluded)
 
 
-def _compress(parts: Parts, updates: _Updates, residuals: ResidualStore) -> Pending | None:
-    """Return v = m + Δ of the finite updates, split into what is offered and what stays."""
-    if not updates.agents:
-        return None
+def _accumulated(parts: Parts, updates: _Updates, residuals: ResidualStore) -> torch.Tensor:
+    """Return v = m + Δ of the finite updates, shape (n, d)."""
     total = updates.deltas.clone()
     for row, agent in enumerate(updates.agents):
-        residual = residuals.get(agent) if parts.config.uplink.memory else None
+        residual = residuals.get(agent) if parts.config.uplink.remembers else None
         if residual is not None:
             total[row] += residual
-    return prepare(total, None, parts.uplink.kept_entries)
+    return total
 
 
-def _deliver(parts: Parts, updates: _Updates, pending: Pending | None, round_index: int) -> Delivery | None:
-    return None if pending is None else parts.uplink.deliver(Offer(updates.agents, pending.kept), round_index)
-
-
-def _mean(updates: _Updates, delivery: Delivery) -> torch.Tensor | None:
-    """Return the estimate of Σ w_i Δ_i / Σ w_i over the agents heard, shape (d,); None if the round failed."""
-    if delivery.total is None or not bool(torch.isfinite(delivery.total).all()):
-        return None
-    total: torch.Tensor = delivery.total
-    return total / sum(weight for weight, on_air in zip(updates.weights, delivery.heard, strict=True) if on_air)
-
-
-def _commit(residuals: ResidualStore, agents: tuple[int, ...], pending: Pending, delivery: Delivery | None) -> None:
-    """Settle the residuals of a round; None is a round that failed."""
+def _commit(residuals: ResidualStore, agents: tuple[int, ...], total: torch.Tensor, delivery: Delivery | None) -> None:
+    """Settle the residuals of a round, from v and what was delivered of it; None is a round that failed."""
     for row, agent in enumerate(agents):
         if delivery is None or not delivery.heard[row]:
-            residuals.put(agent, pending.residual_if_not[row].clone())
-        elif delivery.sent_fraction[row] == 1:
-            residuals.put(agent, pending.residual_if_heard[row].clone())
+            residuals.put(agent, total[row].clone())
         else:
-            sent = float(delivery.sent_fraction[row]) * pending.kept[row]
-            residuals.put(agent, pending.residual_if_not[row] - sent)
-
-
-def _record(
-    round_index: int,
-    scheduled: tuple[int, ...],
-    updates: _Updates,
-    pending: Pending | None,
-    delivery: Delivery | None,
-) -> dict[str, Any]:
-    losses = torch.tensor(updates.losses, dtype=torch.float64)
-    losses = losses[torch.isfinite(losses)]
-    record: dict[str, Any] = {
-        "schema": SCHEMA,
-        "round": round_index,
-        "outcome": "nothing_to_send",
-        "train_loss": float(losses.mean()) if len(losses) else None,
-        "agents_scheduled": list(scheduled),
-        "agents_heard": [],
-        "excluded": dict(updates.excluded),
-    }
-    if pending is None or delivery is None:
-        return record
-    heard = torch.from_numpy(delivery.heard)
-    record |= {
-        "agents_heard": [agent for agent, on_air in zip(updates.agents, delivery.heard, strict=True) if on_air],
-        "excluded": record["excluded"] | delivery.excluded,
-        "channel_uses": delivery.channel_uses,
-        "channel_uses_total": delivery.channel_uses_total,
-        "common_scale": delivery.common_scale,
-        "receive_snr_db": delivery.receive_snr_db,
-        "predicted_nmse_db": delivery.predicted_nmse_db,
-        "oracle_nmse_db": None,
-        "oracle_symbol_nmse_db": delivery.oracle_symbol_nmse_db,
-        "union_support": union_support(pending.kept[heard]) if delivery.heard.any() else 0.0,
-        "transmit_power": delivery.transmit_power,
-    }
-    if delivery.diagnostics:
-        record["waveform"] = delivery.diagnostics
-    if delivery.failure is not None:
-        return record | {"outcome": "not_received", "failure": delivery.failure}
-    if delivery.total is None:
-        return record | {"outcome": "nobody_heard"}
-    truth = pending.kept[heard].sum(0)
-    record["oracle_nmse_db"] = float(nmse_db(delivery.total, truth))
-    return record | {"outcome": "ok" if bool(torch.isfinite(delivery.total).all()) else "estimate_not_finite"}
+            residuals.put(agent, total[row] - delivery.carried[agent])

@@ -2,88 +2,43 @@
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-
-import numpy as np
-import torch
 
 from calibration.exchange import Signals
 from dsp.metrics import from_db
-from dsp.sparsify import count
-from fl.algorithms.meta import MetaLearner
 from fl.calibrated import Used, calibrated, check_lead
 from fl.config import Config, ConfigError, check, dump
-from fl.data.base import Dataset, load
-from fl.data.episodes import Pool
-from fl.data.partition import Partition, by_class, by_class_overlap
-from fl.fading import BlockFading
-from fl.gradients import Loss
-from fl.models import Model, build, parameter_count
+from fl.dimension import dimension, message_length
+from fl.gnuradio_radios import gnuradio
+from fl.learning import Learning, learning
 from fl.pluto_radios import pluto
 from fl.radios import Bench, loopback, modem
-from fl.server import ServerOptimizer
-from fl.streams import Purpose, stream
 from fl.uplink.base import Uplink
-from fl.uplink.codec import Codec
-from fl.uplink.grant import PowerControl
-from fl.uplink.ideal import IdealUplink
-from fl.uplink.symbol import SymbolUplink
+from fl.uplink.in_process import InProcessUplink
+from fl.uplink.settings import codec, kept_entries, power_control
+from fl.uplink.table import OFF_AIR
 from fl.uplink.waveform.agent import LISTENING
 from fl.uplink.waveform.downlink import downlink
 from fl.uplink.waveform.link import WaveformUplink
+from fl.uplink.waveform.manner import Manner
 from fl.uplink.waveform.recording import Recorder
 from fl.uplink.waveform.settings import Modem
 from fl.uplink.waveform.stations import Stations
 from fl.usrp_radios import usrp
 
-DEFAULT_RICIAN_DB = 6.0
-
 
 @dataclass(frozen=True)
-class Parts:
+class Parts(Learning):
     """Everything an experiment is made of.
 
     Args:
-        config: where the parts come from.
-        dataset: images.
-        partition: classes of each agent.
-        model: the learned model.
-        learner: what an agent computes.
-        optimizer: the server's step.
         uplink: the way from the agents to the server.
         calibration: what its radios use of a calibration table; None: nothing.
     """
 
-    config: Config
-    dataset: Dataset
-    partition: Partition
-    model: Model
-    learner: MetaLearner
-    optimizer: ServerOptimizer
     uplink: Uplink
     calibration: Used | None = None
-
-    @property
-    def training_pool(self) -> Pool:
-        """Images of each class that may be trained on."""
-        return Pool(0, -self.config.task.holdout or None)
-
-    @property
-    def heldout_pool(self) -> Pool:
-        """Images of each training class that are never trained on."""
-        return Pool(-self.config.task.holdout or 0, None)
-
-    def weight(self, agent: int) -> float:
-        """Return w_i, the weight of an agent in the mean."""
-        if self.config.algorithm.weighting == "uniform":
-            return 1.0
-        pool = self.training_pool
-        sizes = [len(self.dataset.class_images[c][pool.start : pool.stop]) for c in self.partition(agent)]
-        return float(sum(sizes)) / float(len(self.dataset.images)) * self.config.agents.count
-
-    def first_theta(self) -> torch.Tensor:
-        """Return θ before the first round, shape (d,)."""
-        return self.model.init(stream(self.config.seed, Purpose.MODEL)).to(self.config.run.device)
 
 
 def assemble(config: Config, cache: Path) -> Parts:
@@ -93,70 +48,16 @@ def assemble(config: Config, cache: Path) -> Parts:
         DataError: its images are missing or damaged.
         ValueError: the data cannot serve the task.
     """
-    dataset = load(config.task.dataset, config.data_root, cache)
-    model = build(config.model.kind, config.model.width, config.task.ways)
-    precision = torch.bfloat16 if config.run.precision == "bfloat16" else None
-    algorithm, server = config.algorithm, config.server
-    uplink, used = _uplink(config, model.dimension)
-    return Parts(
-        config=config,
-        dataset=dataset,
-        partition=_partition(config, dataset.train_classes),
-        model=model,
-        learner=MetaLearner(Loss(model, precision), algorithm.inner_lr, algorithm.local_lr, algorithm.order),
-        optimizer=ServerOptimizer(server.optimizer, server.lr, server.momentum, algorithm.local_lr),
-        uplink=uplink,
-        calibration=used,
-    )
+    learned = learning(config, cache)
+    uplink, used = _uplink(config, learned.message_length)
+    return Parts(**vars(learned), uplink=uplink, calibration=used)
 
 
 def unopened(config: Config) -> dict[str, int]:
     """Return the sizes of an experiment without its parts: nothing is opened."""
-    length = parameter_count(config.model.kind, config.model.width, config.task.ways)
-    kept, symbols = count(config.uplink.sparsity, length), codec(config, length).n_symbols
-    return {"parameters": length, "kept_entries": kept, "channel_uses_per_round": symbols}
-
-
-def _partition(config: Config, classes: np.ndarray) -> Partition:
-    task = config.task
-    if task.partition == "class":
-        rng = stream(config.seed, Purpose.PARTITION)
-        return by_class(classes, config.agents.count, task.ways, rng)
-    return by_class_overlap(
-        classes, task.classes_per_agent, lambda agent: stream(config.seed, Purpose.PARTITION, agent=agent)
-    )
-
-
-def codec(config: Config, length: int) -> Codec:
-    """Return what turns updates of `length` entries into symbols and back."""
-    uplink = config.uplink
-    return Codec(
-        length=length,
-        n_symbols=length if uplink.sensing == "identity" else count(uplink.measurements, length),
-        sensing=uplink.sensing,
-        receiver=uplink.receiver,
-        prior=uplink.prior,
-        seed=config.seed,
-    )
-
-
-def power_control(config: Config) -> PowerControl:
-    """Return the rule by which the server decides who sends, and how strongly."""
-    uplink = config.uplink
-    return PowerControl(
-        rule=uplink.power_rule,
-        noise_var=1 / from_db(uplink.snr_db),
-        min_gain=uplink.min_gain,
-        min_headroom=from_db(uplink.min_headroom_db),
-        max_norm_ratio=uplink.max_norm_ratio,
-        mean_amplitude=_fading(config).mean_amplitude,
-    )
-
-
-def _fading(config: Config) -> BlockFading:
-    fading = config.uplink.fading
-    k_factor_db = DEFAULT_RICIAN_DB if fading.k_factor_db is None else fading.k_factor_db
-    return BlockFading(fading.kind, from_db(k_factor_db))
+    length = message_length(config)
+    kept, symbols = kept_entries(config, length), codec(config, length).n_symbols
+    return {"parameters": dimension(config), "kept_entries": kept, "channel_uses_per_round": symbols}
 
 
 def build_uplink(config: Config, length: int) -> Uplink:
@@ -169,18 +70,16 @@ def build_uplink(config: Config, length: int) -> Uplink:
 
 
 def _uplink(config: Config, length: int) -> tuple[Uplink, Used | None]:
-    uplink = config.uplink
-    k = count(uplink.sparsity, length)
-    if uplink.kind == "ideal":
-        return IdealUplink(k if uplink.ideal_top_k else length), None
-    symbols, control = codec(config, length), power_control(config)
-    if uplink.kind == "waveform":
-        on_air, used = _stations(config)
-        link = WaveformUplink(symbols, k, control, on_air)
-        if config.waveform.channel_from == "downlink":
-            link.round_of = downlink({} if used is None else used.ratios)
-        return link, used
-    return SymbolUplink(symbols, k, control, _fading(config), uplink.fading.blocks), None
+    kind = OFF_AIR.get(config.uplink.kind)
+    if kind is not None:
+        agent, uses = partial(kind.agent, config, length, True), kind.channel_uses(config, length)
+        return InProcessUplink(agent().kept_entries, uses, partial(kind.server, config, length), agent), None
+    on_air, used = _stations(config)
+    manner = Manner()
+    if config.waveform.channel_from == "downlink":
+        manner = downlink({} if used is None else used.ratios)
+    k, symbols, control = kept_entries(config, length), codec(config, length), power_control(config)
+    return WaveformUplink(symbols, k, control, on_air, manner), used
 
 
 def stations(config: Config) -> Stations:
@@ -204,8 +103,6 @@ def _stations(config: Config) -> tuple[Stations, Used | None]:
     if used is not None:
         check_lead(bench, config.agents.count, about.response - LISTENING, about.sample_rate)
         on_air.renew = used.renew
-        if used.renewed:
-            on_air.catch_up(0)
     return on_air, used
 
 
@@ -214,11 +111,13 @@ def open_radios(config: Config) -> tuple[Modem, Bench]:
     air, snr = config.radio.loopback, from_db(config.uplink.snr_db)
     about = modem(config.waveform, config.radio.carrier)
     redraw = config.waveform.round_period_s if air.redraw else 0.0
+    noise_var = about.level**2 * from_db(air.gain_db) / snr
     if config.radio.kind == "pluto":
-        noise_var = about.level**2 * from_db(air.gain_db) / snr
         return about, pluto(config.radio, config.agents.count, about, noise_var, redraw, config.seed)
     if config.radio.kind == "usrp":
         return about, usrp(config.radio, config.agents.count, about)
+    if config.radio.kind == "gnuradio":
+        return about, gnuradio(config.radio, config.agents.count, about, noise_var, config.seed)
     return about, loopback(air, about.sample_rate, about.level, snr, redraw, config.seed)
 
 

@@ -22,6 +22,7 @@ class Purpose(IntEnum):
     EVALUATION = 7
     PILOTS = 8
     RADIO = 9
+    ENCODING = 10
 
 
 def sequence(seed: int, purpose: Purpose, round_index: int = 0, agent: int = 0) -> np.random.SeedSequence:

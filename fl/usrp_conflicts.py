@@ -4,6 +4,8 @@ import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from fl.lead import Lead
+
 if TYPE_CHECKING:
     from fl.config import Config
 
@@ -50,11 +52,17 @@ def _sources(config: "Config") -> Iterator[Conflict]:
         )
 
 
-def usrp_needs(config: "Config") -> tuple[int, int, tuple[str, str]]:
-    """Return samples by which bursts must be handed over early, those by which counters differ, for what, a remedy."""
+def usrp_lead(config: "Config") -> Lead:
+    """Return how far ahead of time USRPs must be told what to send."""
     about, rate = config.radio.usrp, config.waveform.sample_rate
-    lead = math.ceil(about.lead_s * rate) + 3 * about.block + about.timing_uncertainty
+    samples = math.ceil(about.lead_s * rate) + 3 * about.block + about.timing_uncertainty
+    reason = f"radio.usrp.lead_s = {about.lead_s:g} and blocks of radio.usrp.block = {about.block}"
+    remedy = "use a shorter lead, a smaller block, or a common time_source"
+    return Lead(samples, times_apart(config), "radio.usrp.block", reason, remedy)
+
+
+def times_apart(config: "Config") -> int:
+    """Return by how many samples the times of two devices may differ."""
+    about = config.radio.usrp
     alone = about.time_source == "internal" and len(about.devices) > 1
-    search = math.ceil(UNSYNCHRONISED * rate) if alone else 0
-    what = f"radio.usrp.lead_s = {about.lead_s:g} and blocks of radio.usrp.block = {about.block}"
-    return lead, search, (what, "use a shorter lead, a smaller block, or a common time_source")
+    return math.ceil(UNSYNCHRONISED * config.waveform.sample_rate) if alone else 0

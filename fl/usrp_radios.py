@@ -2,29 +2,30 @@
 
 import atexit
 from contextlib import ExitStack
+from dataclasses import replace
 
-from fl.pluto_config import Tx
 from fl.radio_config import Radio as RadioConfig
-from fl.radios import Bench
+from fl.radios import Bench, authorised
 from fl.uplink.waveform.settings import Modem
 from fl.usrp_config import Usrp
 from radio.exits import close_together
-from radio.safety import Authorisation
-from radio.usrp.clock import Sources
 from radio.usrp.host import find_channels, open_radios
 from radio.usrp.library import load
 from radio.usrp.manner import Manner
 from radio.usrp.pace import FreeRunning
+from radio.usrp.shared_time import FirstHost, JoiningHost
+from radio.usrp.sources import Sources
 from radio.usrp.tuning import Tuning
 
 
-def usrp(config: RadioConfig, agents: int, about: Modem) -> Bench:
+def usrp(config: RadioConfig, agents: int, about: Modem, hosts: FirstHost | JoiningHost | None = None) -> Bench:
     """Return a server and agents on USRPs.
 
     Args:
         config: radios, and what they may send.
         agents: how many.
         about: the waveform.
+        hosts: how this host shares its time with others; None: it is the only one.
 
     Raises:
         RadioError: UHD is missing, or one of the radios cannot be opened.
@@ -32,7 +33,8 @@ def usrp(config: RadioConfig, agents: int, about: Modem) -> Bench:
     wished = config.usrp
     channels = find_channels(load(), wished.devices, wished.channels, 1 + agents)
     devices = list({channel.device.args: channel.device for channel in channels}.values())
-    radios = open_radios(devices, channels, _tuning(wished, about), _manner(wished), _allowed(config.tx))
+    manner = replace(_manner(wished), share=None if hosts is None else hosts.set_time)
+    radios = open_radios(devices, channels, usrp_tuning(wished, about), manner, authorised(config.tx))
     ending = ExitStack()
     ending.callback(close_together, radios)
     atexit.register(ending.close)
@@ -47,7 +49,8 @@ def usrp(config: RadioConfig, agents: int, about: Modem) -> Bench:
     )
 
 
-def _tuning(config: Usrp, about: Modem) -> Tuning:
+def usrp_tuning(config: Usrp, about: Modem) -> Tuning:
+    """Return what USRPs are opened with."""
     return Tuning(
         carrier=about.carrier,
         sample_rate=about.sample_rate,
@@ -63,9 +66,3 @@ def _tuning(config: Usrp, about: Modem) -> Tuning:
 def _manner(config: Usrp) -> Manner:
     sources = Sources(config.clock_source, config.time_source)
     return Manner(FreeRunning(), sources, config.block, config.lead_s, config.timing_uncertainty)
-
-
-def _allowed(config: Tx) -> Authorisation | None:
-    if config.medium is None or config.authorised_band is None:
-        return None
-    return Authorisation(config.medium, *config.authorised_band)

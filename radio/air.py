@@ -7,11 +7,13 @@ burst unit u is at t; θ its oscillator (`radio.oscillator`), h the taps of the 
 ways. Receiving a span fixes it: whoever sends into it afterwards is late. Spans may be received in any pieces and any
 order: the samples are the same, because blocks, noise and wander are tied to absolute indices, and a burst is nowhere
 heard before its first sample or after a cut (there, the interpolator's ringing and the echoes of at most 64 samples
-are cut off as well).
+are cut off as well). Nor does the order count in which units hand over their bursts: they are added in the order of
+units and instants, to the last bit.
 
 How a burst comes to a receiver's blocks is `radio.propagation`, to −77 dB for two clocks 40 ppm apart.
 """
 
+from bisect import insort
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
@@ -19,87 +21,12 @@ import numpy as np
 
 from radio.base import LateError, OverrunError, check_burst
 from radio.fading import Fading
-from radio.impairments import ReceiveChain, TransmitChain
+from radio.links import Burst, Links
 from radio.noise import NOISE_CHUNK, noise_key, normal_chunk
-from radio.oscillator import Oscillator, Wander
-from radio.propagation import BLOCK, KERNEL, LEFT, LONGEST_DELAY, MIDDLE, RAMP, ROUNDING, Passage, gate, move, turn
+from radio.propagation import BLOCK, KERNEL, LEFT, LONGEST_DELAY, ROUNDING, gate, move, turn
+from radio.unit import Unit
 
 BATCH = 16  # blocks worked on together: their arrays stay in the second-level cache
-
-
-@dataclass(frozen=True)
-class Unit:
-    """A transceiver on the air.
-
-    Args:
-        offset_ppm: ε, of carrier and sample clock alike.
-        start: s, the unit's counter at air time 0.
-        timing_offset: samples by which its bursts leave late, constant while the stream runs.
-        timing_jitter: rms samples by which that changes from burst to burst.
-        wander: law of its oscillator's phase.
-        transmit: its transmitter.
-        receive: its receiver.
-        noise_var: σ² of a received sample, relative to full scale.
-        path_loss_db: by which every link of this unit is weaker, both ways.
-        leakage_db: gain from its own transmitter to its own receiver; None: it does not hear itself.
-        tone: amplitude at its antenna of an interferer that always sends.
-        tone_hz: frequency of that, beside its carrier.
-        transmit_hz: by which its transmitter's mixer is tuned beside the air's carrier.
-        receive_hz: by which its receiver's is.
-    """
-
-    offset_ppm: float = 0.0
-    start: float = 0
-    timing_offset: float = 0.0
-    timing_jitter: float = 0.0
-    wander: Wander = field(default_factory=Wander)
-    transmit: TransmitChain = field(default_factory=TransmitChain)
-    receive: ReceiveChain = field(default_factory=ReceiveChain)
-    noise_var: float = 0.0
-    path_loss_db: float = 0.0
-    leakage_db: float | None = None
-    tone: float = 0.0
-    tone_hz: float = 0.0
-    transmit_hz: float = 0.0
-    receive_hz: float = 0.0
-
-    @property
-    def rate(self) -> float:
-        """Samples that its counter advances in one nominal sample."""
-        return 1 + 1e-6 * self.offset_ppm
-
-    def time(self, index: float | np.ndarray) -> float | np.ndarray:
-        """Return the air time of an index of its counter."""
-        return (index - self.start) / self.rate
-
-    def index(self, time: float) -> float:
-        """Return the index of its counter at an air time."""
-        return time * self.rate + self.start
-
-
-@dataclass(frozen=True)
-class Burst:
-    """Samples on the air.
-
-    Args:
-        unit: who sends.
-        first: index, of that unit's counter, at which they leave the antenna.
-        samples: after the transmitter.
-        begin: air time from which on it can be heard, the interpolator's ringing included.
-        end: air time after which it cannot, echoes included.
-        until: samples of it after which its unit was cut off.
-        tuned_hz: `transmit_hz` of its unit when it was sent.
-        continues: whether it goes on where the burst before it ended, so that the interpolator rings into that.
-    """
-
-    unit: int
-    first: float
-    samples: np.ndarray
-    begin: float
-    end: float
-    until: float = np.inf
-    tuned_hz: float = 0.0
-    continues: bool = False
 
 
 @dataclass
@@ -124,8 +51,8 @@ class Air:
     frontier: float = 0.0
     _bursts: list[Burst] = field(default_factory=list)
     _sent: dict[int, int] = field(default_factory=dict)
-    _oscillators: dict[int, Oscillator] = field(default_factory=dict)
     _replaced: dict[int, Unit] = field(default_factory=dict)
+    _links: Links = field(init=False)
 
     def __post_init__(self) -> None:
         if self.fading.span > LONGEST_DELAY:
@@ -133,6 +60,7 @@ class Air:
                 f"the longest path is {self.fading.span:.1f} samples, this air covers {LONGEST_DELAY}; shorten the "
                 "delay spread or lower the sample rate"
             )
+        self._links = Links(self.unit, self.fading, self.carrier, self.sample_rate, self.seed)
 
     def unit(self, unit: int) -> Unit:
         """Return a unit as it is now."""
@@ -142,6 +70,11 @@ class Air:
         """Change a unit from now on: what it has sent stays as it is, its counter runs on."""
         shift = self.frontier * (self.unit(unit).rate - about.rate)
         self._replaced[unit] = replace(about, start=about.start + shift) if shift else about
+
+    def restore(self, unit: int) -> None:
+        """Undo what `replace` has changed of a unit, from now on; its counter runs on."""
+        if unit in self._replaced:
+            self.replace(unit, replace(self.unit_of(unit), start=self.unit(unit).start))
 
     def transmit(self, unit: int, samples: np.ndarray, at: int) -> None:
         """Put samples on the air; index `at` is of the unit's counter.
@@ -189,7 +122,8 @@ class Air:
         begin = float(about.time(first - KERNEL))
         end = float(about.time(first + samples.size + LEFT))
         sent = about.transmit.apply(samples)
-        self._bursts.append(Burst(unit, first, sent, begin, end, np.inf, about.transmit_hz, continues))
+        burst = Burst(unit, first, sent, begin, end, np.inf, about.transmit_hz, continues)
+        insort(self._bursts, burst, key=_turn_of)  # sums round alike, whoever handed over first
 
     def pass_time(self, time: float) -> None:
         """Let time pass up to an air time, with nobody listening: what was not sent by then is silence."""
@@ -242,21 +176,13 @@ class Air:
         """Return what a unit would hear, from one sender or from all, without noise and receiver; fixes nothing."""
         return self._superpose(unit, count, at, sender)
 
-    def oracle_phase(self, sender: int, receiver: int, times: np.ndarray, beat: float = 0.0) -> np.ndarray:
-        """Return θ_u − θ_r in radians at air times; `beat` is what their tuning adds, in turns per nominal sample."""
-        turns = 1e-6 * (self.unit(sender).offset_ppm - self.unit(receiver).offset_ppm)
-        steady = self.carrier / self.sample_rate * turns * times
-        if beat:
-            steady += beat * times
-        steady -= np.floor(steady)
-        return 2 * np.pi * steady + self._oscillator(sender).phase(times) - self._oscillator(receiver).phase(times)
+    def oracle_phase(self, sender: int, receiver: int, times: np.ndarray) -> np.ndarray:
+        """Return θ_u − θ_r in radians at air times, their tuning left out."""
+        return self._links.phase(sender, receiver, times)
 
     def oracle_taps(self, sender: int, receiver: int, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return delays in samples, shape (L,), and gains at air times, shape (T, L)."""
-        low, high = sorted((sender, receiver))
-        gains = self.fading.gains((self.seed, 1, low, high), times / self.sample_rate)
-        loss_db = self.unit(sender).path_loss_db + self.unit(receiver).path_loss_db
-        return self.fading.delays, gains if loss_db == 0 else gains * 10 ** (-loss_db / 20)
+        return self._links.taps(sender, receiver, times)
 
     def _superpose(self, unit: int, count: int, at: int, sender: int | None = None) -> np.ndarray:
         first, last = at // BLOCK, (at + count - 1) // BLOCK
@@ -277,7 +203,7 @@ class Air:
 
     def _add(self, total: np.ndarray, burst: Burst, unit: int, blocks: np.ndarray) -> None:
         """Add to `total`, shape (blocks, BLOCK), the part of a burst in these blocks of a receiver."""
-        passage = self._passage(burst, unit, blocks)
+        passage = self._links.passage(burst, unit, blocks)
         delays = self.fading.delays if burst.unit != unit else np.zeros(1)
         for start in range(0, blocks.size, BATCH):
             batch = slice(start, start + BATCH)
@@ -286,41 +212,6 @@ class Air:
             if passage.start is not None and passage.step is not None:
                 moved *= turn(passage.start[batch], passage.step[batch])
             total[batch] += moved
-
-    def _passage(self, burst: Burst, unit: int, blocks: np.ndarray) -> Passage:
-        sender, receiver = self.unit(burst.unit), self.unit(unit)
-        middles = blocks * BLOCK + MIDDLE
-        drift = (sender.rate - receiver.rate) / receiver.rate
-        elapsed = middles - receiver.start
-        where = elapsed + elapsed * drift + (sender.start - burst.first - MIDDLE)
-        whole = np.rint(where)
-        if burst.unit == unit:
-            leak = 10 ** ((sender.leakage_db or 0.0) / 20) * receiver.receive.gain
-            return Passage(whole.astype(np.int64), where - whole, drift, np.array([[leak]]), None, None)
-        _, gains = self.oracle_taps(burst.unit, unit, np.asarray(receiver.time(middles)))
-        if (gains == gains[0]).all():
-            gains = gains[:1]
-        gains = gains * receiver.receive.gain
-        return Passage(whole.astype(np.int64), where - whole, drift, gains, *self._turning(burst, unit, blocks))
-
-    def _turning(
-        self, burst: Burst, receiver: int, blocks: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray] | tuple[None, None]:
-        """Return θ_u − θ_r at every 32nd sample of the blocks and its advance until the next, None if it stands."""
-        about, other = self.unit(receiver), self.unit(burst.unit)
-        beat = (burst.tuned_hz * other.rate - about.receive_hz * about.rate) / self.sample_rate
-        is_still = about.wander.is_still and other.wander.is_still
-        if about.offset_ppm == other.offset_ppm and is_still and not beat:
-            return None, None
-        points = blocks[:, None] * BLOCK + np.arange(0, BLOCK + 1, RAMP)
-        theta = self.oracle_phase(burst.unit, receiver, np.maximum(np.asarray(about.time(points)), 0.0), beat)
-        # The phase is known but for multiples of 2π; the mean advance says which.
-        turns = 1e-6 * (other.offset_ppm - about.offset_ppm)
-        mean = 2 * np.pi * (self.carrier / self.sample_rate * turns + beat) * RAMP / about.rate
-        step = np.diff(theta)
-        step -= 2 * np.pi * np.rint((step - mean) / (2 * np.pi))
-        start = theta[:, :-1] - 2 * np.pi * np.floor(theta[:, :-1] / (2 * np.pi))
-        return start.astype(np.float32), (step / RAMP).astype(np.float32)
 
     def _noise(self, unit: int, count: int, at: int) -> np.ndarray:
         """Return noise of a unit from an index on, by Box and Muller's method from 64 bits a sample (|n| < 4.9 σ).
@@ -341,13 +232,12 @@ class Air:
         cycles = np.mod(about.tone_hz / self.sample_rate * (at + np.arange(count)), 1.0)
         return (about.tone * about.receive.gain * np.exp(2j * np.pi * cycles)).astype(np.complex64)
 
-    def _oscillator(self, unit: int) -> Oscillator:
-        if unit not in self._oscillators:
-            self._oscillators[unit] = Oscillator(self.unit(unit).wander, self.sample_rate, (self.seed, 2, unit))
-        return self._oscillators[unit]
-
     def _rng(self, unit: int, purpose: int, index: int) -> np.random.Generator:
         return np.random.default_rng([self.seed, purpose, unit, index])
 
     def _forget(self, oldest: float) -> None:
         self._bursts = [burst for burst in self._bursts if burst.end >= oldest]
+
+
+def _turn_of(burst: Burst) -> tuple[int, float]:
+    return burst.unit, burst.first

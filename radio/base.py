@@ -21,6 +21,10 @@ class LostRadioError(RadioError):
     """The radio had failed and could not be opened again."""
 
 
+class ContactError(RadioError):
+    """The radio does not answer: the connection to it is of no use any more."""
+
+
 class LateError(RadioError):
     """Samples were handed over after the instant at which they should have left."""
 

@@ -1,9 +1,8 @@
 """Radios that are open in this process, and what becomes of them when it ends.
 
 At the end of the interpreter, an exception and Ctrl-C included, every radio is closed, all at once: one that does not
-answer takes its time, and none of the others goes on sending meanwhile. SIGTERM, which would end the
-process without a word, is made an ordinary end, unless somebody else handles it. For all other ends there is
-`radio.pluto.watchdog`.
+answer takes its time, and none of the others goes on sending meanwhile. SIGTERM, which would end the process without a
+word, is made an ordinary end, unless somebody else handles it. For all other ends there is `radio.pluto.watchdog`.
 """
 
 import atexit

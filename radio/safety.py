@@ -1,13 +1,23 @@
 """Who may send where: nothing is sent without somebody having named the medium and the band."""
 
 from dataclasses import dataclass
+from enum import Enum, auto
 from typing import Literal
 
 from radio.base import RadioError
+from radio.settings import Settings
 
 
 class NotAuthorisedError(RadioError):
     """Nobody said that this may be sent."""
+
+
+class Emission(Enum):
+    """What is known of a transmitter: what it was told, until it was read back that it is silent."""
+
+    SILENT = auto()
+    SENDING = auto()
+    UNSURE = auto()
 
 
 @dataclass(frozen=True)
@@ -51,3 +61,21 @@ def check_band(allowed: Authorisation | None, label: str, carrier: float, bandwi
             "another carrier_hz, or make the signal narrower (waveform.half_width, waveform.sample_rate) and then the "
             "filters (bandwidth_hz)"
         )
+
+
+def check_signal(allowed: Authorisation | None, label: str, settings: Settings, occupied: float | None) -> None:
+    """Return if signals may be sent with these settings.
+
+    Filters that are too narrow make no signal narrower: what leaves the antenna is as wide as the wider of both.
+
+    Args:
+        allowed: what may be sent; None: nothing.
+        label: what errors call the radio.
+        settings: of the radio.
+        occupied: bandwidth of what will be sent, in Hz; None: the sample rate, which nothing can exceed.
+
+    Raises:
+        NotAuthorisedError: no medium or band was named, or the signal leaves the band.
+    """
+    width = max(settings.bandwidth, settings.sample_rate if occupied is None else occupied)
+    check_band(allowed, label, settings.carrier + settings.lo_offset_hz, width)

@@ -111,6 +111,11 @@ def is_heard(change: Change) -> bool:
     )
 
 
+def is_retuned(change: Change) -> bool:
+    """Return whether a change tunes the mixers: a new session begins."""
+    return change.lo_offset_hz is not None
+
+
 def changed(settings: Settings, change: Change, limits: Limits) -> Settings:
     """Return settings after a change, each value the nearest that the radio has.
 

@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 from ctypes.util import find_library
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -31,11 +32,14 @@ def need_tool(name: str) -> str:
 
 def need_gnuradio(module: str) -> str:
     """Return a Python that has a module of GNU Radio, or skip a test."""
-    found = (
-        Path(PYTHON).exists()
-        and not subprocess.run([PYTHON, "-Ic", f"import {module}"], capture_output=True, check=False).returncode
-    )
-    return PYTHON if found else _without("gnuradio", f"{module} is not installed: apt-get install gnuradio")
+    return PYTHON if _has(module) else _without("gnuradio", f"{module} is not installed: apt-get install gnuradio")
+
+
+@cache
+def _has(module: str) -> bool:
+    if not Path(PYTHON).exists():
+        return False
+    return not subprocess.run([PYTHON, "-Ic", f"import {module}"], capture_output=True, check=False).returncode
 
 
 def need_uhd() -> str:

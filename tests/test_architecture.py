@@ -20,9 +20,13 @@ ONLY_IN = {
     "adi": {"radio"},
     "iio": {"radio"},
     "uhd": {"radio"},  # by importlib, in radio.usrp.library
-    "gnuradio": {"tools"},
+    "gnuradio": {"radio", "tools"},
+    "pmt": {"radio", "tools"},
 }
+GPL = "# SPDX-License-Identifier: GPL-3.0-or-later\n"
+FLOWGRAPHS = ROOT / "radio" / "flowgraphs"
 MODULES = [path.relative_to(ROOT) for package in ALLOWED for path in sorted((ROOT / package).rglob("*.py"))]
+PYTHON_FILES = [*(ROOT / path for path in MODULES), *sorted((ROOT / "tests").rglob("*.py"))]
 
 
 def imported_packages(path):
@@ -43,6 +47,23 @@ def imported_modules(path):
             yield from (node.module, *(f"{node.module}.{alias.name}" for alias in node.names))
 
 
+BACKENDS = {path.name for path in (ROOT / "radio").iterdir() if path.is_dir()} - {"streaming", "__pycache__"}
+COMPOSED = {"shared_plutos": {"emulation", "shared_air"}}
+"""What puts others together, and may import them."""
+
+
+@pytest.mark.parametrize("path", [path for path in MODULES if path.parts[0] == "radio"], ids=str)
+def test_no_backend_of_the_radios_imports_another_one_and_what_they_share_imports_none(path):
+    """Of `radio.pluto` and its like; what several need is in `radio.streaming`, or in `radio` itself."""
+    own = {path.parts[1]} if len(path.parts) > 2 else set()
+    found = {name.split(".")[1] for name in imported_modules(path) if name.startswith("radio.")}
+    composed = {other for name in own for other in COMPOSED.get(name, ())}
+    assert not (found & BACKENDS) - own - composed, f"{path} imports {found & BACKENDS}"
+
+
+LINKED = [path for path in MODULES if {"gnuradio", "pmt"} & set(imported_packages(path))]
+
+
 @pytest.mark.parametrize("path", MODULES, ids=str)
 def test_modules_import_only_what_lies_below_them(path):
     package = path.parts[0]
@@ -53,5 +74,21 @@ def test_modules_import_only_what_lies_below_them(path):
             assert package in ONLY_IN[name], f"{path} imports {name}"
 
 
+@pytest.mark.parametrize("path", [path.relative_to(ROOT) for path in PYTHON_FILES], ids=str)
+def test_what_links_to_gnuradio_is_a_script_under_its_licence_that_shares_nothing_with_the_rest(path):
+    """Scripts of radio/flowgraphs share one module, `parent`, and are run by another Python, never imported."""
+    names = set(imported_packages(path))
+    links = bool(names & {"gnuradio", "pmt"})
+    assert (ROOT / path).read_text(encoding="utf-8").startswith(GPL) == links
+    if links:
+        assert not names & {*ALLOWED, "tests"}, f"{path} imports {names}"
+        assert path.parts[0] == "tests" or {FLOWGRAPHS, ROOT / "tools" / "bench"} & {*(ROOT / path).parents}
+    scripts = {".".join(other.with_suffix("").parts) for other in LINKED}
+    assert not scripts & set(imported_modules(path)), f"{path} imports a file under the GPL"
+
+
 def test_the_rule_sees_every_package():
+    backends = {"emulation", "flowgraphs", "gnuradio", "pluto", "shared_air", "shared_plutos", "sigmf", "usrp"}
+    assert backends == BACKENDS
     assert {path.parts[0] for path in MODULES} == set(ALLOWED)
+    assert {Path("radio/flowgraphs/usrp.py"), Path("tools/bench/crosscheck/blocks.py")} <= set(LINKED)

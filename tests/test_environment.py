@@ -8,7 +8,7 @@ from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parent.parent
 CONDA_NAME = {"torch": "pytorch", "matplotlib": "matplotlib-base"}
-CONDA_ONLY = {"python", "pip", "gnuradio", "uhd", "libiio", "pyzmq"}
+CONDA_ONLY = {"python", "pip", "gnuradio", "uhd", "libiio"}
 
 
 def conda_packages():

@@ -6,10 +6,18 @@ import click
 
 COMMANDS = {
     "run": ("tools.run", "Train over the air, all roles in one process."),
+    "testbed": ("tools.testbed", "Train with server, agents and air as processes of this machine."),
+    "serve": ("tools.serve", "Be the server of a run whose agents are processes of their own."),
+    "device": ("tools.device", "Be one agent of such a run."),
+    "status": ("tools.status", "Ask a server how its run and its agents are."),
     "evaluate": ("tools.evaluate", "Fine-tune a finished run on new agents."),
+    "sweep": ("tools.sweep.command", "Run many settings and seeds side by side, and compare them."),
+    "search": ("tools.search.command", "Search k, M, rates and power floor at a budget of channel uses."),
     "report": ("tools.report_command", "Draw one or several runs as one HTML file."),
+    "reproduce": ("tools.reproduce.command", "Reproduce a paper: figures, and a verdict for each of its statements."),
     "calibrate": ("tools.calibrate.group", "Measure radios: levels, clocks, delays, IQ, channels, reciprocity."),
     "radio": ("tools.radio.group", "Probe radios; record and replay rounds."),
+    "keys": ("tools.keys", "Make keys, and say whose keys a server lets in."),
     "data": ("tools.data", "List, fetch, verify and show datasets."),
     "doctor": ("tools.doctor", "Check this installation."),
     "bench": ("tools.bench.group", "Measure what the documentation claims."),

@@ -24,6 +24,9 @@ def _words(parameter: click.Parameter, value: Any) -> list[str]:
     if getattr(parameter, "is_flag", False):
         return [parameter.opts[0] if value else parameter.secondary_opts[0]]
     option = max(parameter.opts, key=len)
+    if parameter.nargs > 1:
+        several = value if parameter.multiple else [value]
+        return [word for words in several for word in (option, *map(_spelt, words))]
     return [word for one in values for word in (option, _spelt(one))]
 
 

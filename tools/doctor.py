@@ -109,7 +109,8 @@ def _threads() -> Finding:
 
 
 def _cache(cache: Path) -> Finding:
-    from fl.data.base import DataError, load
+    from fl.data.base import load
+    from fl.data.files import DataError
 
     try:
         dataset = load("glyphs", None, cache)

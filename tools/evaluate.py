@@ -29,7 +29,8 @@ def command(folder: Path, against: Path | None, cache: Path, as_json: bool, **ch
         airmeta evaluate runs/first --tasks 1000 --steps 10
         airmeta evaluate runs/first --against runs/ideal --tasks 1000
     """
-    from fl.experiment import RunFolder, restore
+    from fl.experiment import restore
+    from fl.run_folder import RunFolder
     from fl.setup import with_evaluation
     from fl.tasks import evaluate
 
@@ -50,7 +51,8 @@ def command(folder: Path, against: Path | None, cache: Path, as_json: bool, **ch
 def _compare(first: Path, second: Path, cache: Path, changes: dict[str, int], as_json: bool) -> None:
     """Print the paired differences first − second in accuracy and loss of new agents on the tasks of the first run."""
     from fl.evaluation import TaskScores, paired_difference
-    from fl.experiment import RunFolder, restore
+    from fl.experiment import restore
+    from fl.run_folder import RunFolder
     from fl.setup import with_evaluation
     from fl.tasks import Group, score
 

@@ -27,12 +27,13 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Machine-read
 @contextmanager
 def readable_errors() -> Iterator[None]:
     """Turn the errors that have a message for the user into one; others are bugs and keep their traceback."""
+    from fl.analytic.solve import SingularGramError
     from fl.checkpoint import CheckpointError
     from fl.config import ConfigError
-    from fl.data.base import DataError
-    from fl.experiment import RunError
+    from fl.data.files import DataError
     from fl.history import HistoryError
     from fl.residuals import ResidualError
+    from fl.run_folder import RunError
     from radio.base import RadioError
 
     try:
@@ -42,5 +43,7 @@ def readable_errors() -> Iterator[None]:
             raise click.ClickException("\n".join(error.problems)) from error
         lines = "\n".join(f"  {problem}" for problem in error.problems)
         raise click.ClickException(f"the configuration has {len(error.problems)} problem(s):\n{lines}") from error
-    except (DataError, RunError, CheckpointError, HistoryError, ResidualError, RadioError) as error:
+    except (
+        DataError, RunError, CheckpointError, HistoryError, ResidualError, RadioError, SingularGramError
+    ) as error:  # fmt: skip
         raise click.ClickException(str(error)) from error

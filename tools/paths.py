@@ -16,6 +16,16 @@ def default_table() -> Path:
     return platformdirs.user_data_path("airmeta") / "calibration.json"
 
 
+def default_key() -> Path:
+    """Return the file of this user's secret key."""
+    return platformdirs.user_data_path("airmeta") / "key"
+
+
+def default_allow_list() -> Path:
+    """Return the file of the keys that this user's servers let in."""
+    return platformdirs.user_data_path("airmeta") / "allowed.json"
+
+
 def default_run_folder(config: Path) -> Path:
     """Return a new folder name for a run of this configuration file: runs/NAME-DATE-TIME."""
     return Path("runs") / f"{config.stem}-{time.strftime('%Y%m%d-%H%M%S')}"

@@ -71,8 +71,8 @@ class Live(Silent):
         nmse = record.get("oracle_nmse_db")
         if record["outcome"] != "ok":
             figures += f"  {record['outcome'].replace('_', ' ')}: {record.get('failure') or 'see the history'}"
-        elif record.get("channel_uses") is not None:
-            figures += f"  NMSE {_number(nmse, '.1f')} dB"
+        elif nmse is not None:
+            figures += f"  NMSE {nmse:.1f} dB"
         self._progress.update(self._task, completed=record["round"] + 1, figures=figures)
         last = record["round"] + 1 == self._total
         if not self._console.is_terminal and (evaluated or last or time.monotonic() - self._printed > 10):

@@ -11,8 +11,8 @@ from fl.config import Config
 
 HEAD = """# Configuration
 
-Generated from `fl/config.py` and `fl/radio_config.py` by `docs/generate.py`. An experiment is a TOML file; every key
-can be overridden with `--set section.key=value`. All errors of a configuration are reported at once.
+Generated from `fl/config.py` and the tables of `fl/*_config.py` by `docs/generate.py`. An experiment is a TOML file;
+every key can be overridden with `--set section.key=value`. All errors of a configuration are reported at once.
 """
 
 

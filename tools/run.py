@@ -2,15 +2,14 @@
 
 import json
 import shlex
-import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import click
 
+from tools.interrupts import interrupts
 from tools.options import cache_option, config_argument, json_option, readable_errors, set_option
 from tools.paths import default_run_folder
 
@@ -57,10 +56,10 @@ def command(
         if flags["dry_run"]:
             _describe(experiment, folder, cache, record_every, flags["as_json"])
             return
-        with _resumable(folder):
+        with resumable(folder):
             if not _train(experiment, folder, cache, record_every, flags):
                 raise _Stopped("Stopped after a whole round.")
-        _conclude(folder, flags["as_json"])
+        conclude(folder, flags["as_json"])
 
 
 class _Stopped(Exception):  # noqa: N818 - what the user wanted
@@ -68,9 +67,9 @@ class _Stopped(Exception):  # noqa: N818 - what the user wanted
 
 
 @contextmanager
-def _resumable(folder: Path) -> Iterator[None]:
+def resumable(folder: Path) -> Iterator[None]:
     """However a run stops, say with which command it goes on."""
-    from fl.experiment import StoppedError
+    from fl.run_folder import StoppedError
 
     try:
         yield
@@ -91,11 +90,12 @@ def _again(folder: Path) -> str:
 
 
 def _train(experiment: Any, folder: Path, cache: Path, record_every: int | None, flags: dict[str, bool]) -> bool:
-    from fl.experiment import RunFolder, run
+    from fl.experiment import run
+    from fl.run_folder import RunFolder
     from tools.progress import JsonLines, Live, Silent
 
     shown = JsonLines() if flags["as_json"] else Silent() if flags["quiet"] else Live(experiment.rounds)
-    with shown, _interrupts() as interrupted:
+    with shown, interrupts() as interrupted:
 
         def observe(record: dict[str, Any], seconds: dict[str, float]) -> bool:
             shown.round(record)
@@ -105,26 +105,7 @@ def _train(experiment: Any, folder: Path, cache: Path, record_every: int | None,
         return run(experiment, kept, cache, resume=flags["resume"], observe=observe, record_every=record_every)
 
 
-@contextmanager
-def _interrupts() -> Iterator[list[int]]:
-    """Yield a list that is not empty once Ctrl-C or SIGTERM has come; a second one stops at once."""
-    seen: list[int] = []
-
-    def note(number: int, frame: FrameType | None) -> None:
-        if seen:
-            raise KeyboardInterrupt
-        seen.append(number)
-        click.echo("\nFinishing this round, then saving; once more to stop at once.", err=True)
-
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield seen
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _conclude(folder: Path, as_json: bool) -> None:
+def conclude(folder: Path, as_json: bool) -> None:
     """Write the report and say what came out."""
     from fl.history import read
     from tools.report.page import write_report
@@ -138,7 +119,7 @@ def _conclude(folder: Path, as_json: bool) -> None:
     (low, high), steps = final["new_agent_interval"], len(final["accuracy_by_step"]) - 1
     before, (before_low, before_high) = final["accuracy_by_step"][0], final["interval_by_step"][0]
     click.echo(
-        f"New agents, {steps} fine-tuning steps: {100 * final['new_agent_accuracy']:.1f} % "
+        f"New agents, {steps} fine-tuning step{'s' * (steps != 1)}: {100 * final['new_agent_accuracy']:.1f} % "
         f"[{100 * low:.1f}, {100 * high:.1f}]"
     )
     click.echo(
@@ -193,7 +174,7 @@ def _describe(experiment: Any, folder: Path, cache: Path, record_every: int | No
         parts = assemble(experiment, cache)
         if record_every is not None:
             record_rounds(parts, folder, record_every)
-        kept, symbols = parts.uplink.kept_entries, getattr(parts.uplink, "n_symbols", None)
+        kept, symbols = parts.uplink.kept_entries, getattr(parts.uplink, "n_symbols", None) or 0
         sizes = {"parameters": parts.model.dimension, "kept_entries": kept, "channel_uses_per_round": symbols}
     about = {
         "out": str(folder),

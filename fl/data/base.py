@@ -1,55 +1,82 @@
-"""Datasets of small images grouped by class, read through a cache of memory-mapped arrays.
+"""Datasets of small images grouped by class, and of text by speaker, read through a cache of memory-mapped arrays.
 
-Pixels are uint8, 0 where there is paper and 255 where there is ink. Agents train on `train_classes`; `new_classes` are
-for new agents, and no class is in both.
+Pixels are uint8, 0 where there is paper and 255 where there is ink. In few-shot episodes agents train on
+`train_classes`; `new_classes` are for new agents, and no class is in both.
 """
 
-import hashlib
 import json
 import os
 import shutil
 import tempfile
 from dataclasses import dataclass
+from functools import cached_property
 from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 
+from fl.data.files import DataError, digest_of
+
 SIDE = 28
-
-
-class DataError(RuntimeError):
-    """Data that is missing, damaged, or cannot be stored; the message says what to do."""
+WINDOW = 80
+"""Characters of text from which the next ones are predicted."""
 
 
 @dataclass(frozen=True)
 class Shape:
-    """What a configuration must fit: classes for training and new agents, images in the smallest class."""
+    """What a configuration must fit.
+
+    Args:
+        train_classes: classes for training.
+        new_classes: classes for new agents in few-shot episodes; 0: there are no such episodes.
+        images_per_class: images in the smallest class; 0: known only once a user's files are read.
+        owner: what a sample is known to belong to, such as a writer; empty: nothing.
+        sample: shape of a sample: an image, or the inputs of a window of text, whose classes are the characters.
+    """
 
     train_classes: int
     new_classes: int
     images_per_class: int
+    owner: str = ""
+    sample: tuple[int, ...] = (1, SIDE, SIDE)
+
+    @property
+    def classes(self) -> int:
+        """All classes."""
+        return self.train_classes + self.new_classes
+
+    @property
+    def is_text(self) -> bool:
+        """Whether samples are windows of characters."""
+        return len(self.sample) == 1
 
 
 SHAPES = {
     "glyphs": Shape(400, 160, 20),
     "omniglot": Shape(964, 659, 20),
     "mnist": Shape(5, 5, 6313),
+    "emnist": Shape(62, 0, 0),
+    "femnist": Shape(62, 0, 0, "writer"),
+    "shakespeare": Shape(65, 0, 0, "role", (WINDOW,)),
 }
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Images grouped by class.
+    """Samples grouped by class.
 
     Args:
         name: of the dataset.
-        images: uint8, shape (n_images, 28, 28), memory-mapped.
-        class_images: image indices of each class.
+        images: uint8, shape (n_images, 28, 28), memory-mapped; of text, codes of characters (n_windows, length + 1).
+        class_images: image indices of each class, ascending and without gaps; text is one class.
         train_classes: classes of the agents that train.
         new_classes: classes of new agents.
+        owners: to whom each sample belongs, shape (n_images,); None: not known.
+        owner_names: of them.
+        digest: of all samples, labels and owners, which partitions refer to.
     """
 
     name: str
@@ -57,15 +84,30 @@ class Dataset:
     class_images: tuple[np.ndarray, ...]
     train_classes: np.ndarray
     new_classes: np.ndarray
+    owners: np.ndarray | None = None
+    owner_names: tuple[str, ...] = ()
+    digest: str = ""
+
+    @cached_property
+    def labels(self) -> np.ndarray:
+        """Class of each sample, int64, shape (n_images,)."""
+        return np.repeat(np.arange(len(self.class_images)), [len(images) for images in self.class_images])
+
+    @property
+    def is_text(self) -> bool:
+        """Whether samples are windows of characters."""
+        return self.images.ndim == 2
 
 
 @dataclass(frozen=True)
 class Arrays:
-    """What a dataset's module builds: uint8 images (n, 28, 28), sorted by class, and the class of each."""
+    """What a dataset's module builds: uint8 samples sorted by class, the class of each, and whose it is if known."""
 
     images: np.ndarray
     labels: np.ndarray
     n_train_classes: int
+    owners: np.ndarray | None = None
+    owner_names: tuple[str, ...] = ()
 
 
 def load(name: str, data_root: Path | None, cache: Path) -> Dataset:
@@ -79,17 +121,30 @@ def load(name: str, data_root: Path | None, cache: Path) -> Dataset:
     Raises:
         DataError: files are missing or damaged, or the cache cannot be written.
     """
-    folder = _folder(name, cache)
+    folder = cached_at(name, cache)
     if not _is_whole(folder):
         _store(build(name, data_root or cache), folder)
     about = json.loads((folder / "about.json").read_text(encoding="utf-8"))
     images = np.load(folder / "images.npy", mmap_mode="r")
     labels = np.load(folder / "labels.npy")
+    owners = np.load(folder / "owners.npy") if "owner_names" in about else None
     bounds = np.searchsorted(labels, np.arange(labels[-1] + 2))
     class_images = tuple(np.arange(start, stop) for start, stop in pairwise(bounds))
     classes = np.arange(len(class_images))
     first = about["n_train_classes"]
-    return Dataset(name, images, class_images, classes[:first], classes[first:])
+    names = tuple(about.get("owner_names", ()))
+    digest = about.get("digest") or _digest(images, labels, owners)  # caches of before partition files have none
+    return Dataset(name, images, class_images, classes[:first], classes[first:], owners, names, digest)
+
+
+def prepare(name: str, root: Path, cache: Path) -> Dataset:
+    """Return a dataset read from the files in `root`, whose cache takes the place of any that is there.
+
+    Raises:
+        DataError: files are missing or damaged, or the cache cannot be written.
+    """
+    _store(build(name, root), cached_at(name, cache), replace=True)
+    return load(name, root, cache)
 
 
 def build(name: str, root: Path) -> Arrays:
@@ -104,40 +159,7 @@ def build(name: str, root: Path) -> Arrays:
 
 def is_cached(name: str, cache: Path) -> bool:
     """Return whether a dataset is ready to be mapped."""
-    return _is_whole(_folder(name, cache))
-
-
-def find(root: Path, names: tuple[str, ...], how: str) -> Path:
-    """Return the first of these files that is in a folder.
-
-    Raises:
-        DataError: none is; says where it looked and how to get one.
-    """
-    for name in names:
-        if (root / name).exists():
-            return root / name
-    raise DataError(
-        f"{' or '.join(names)}: not found in {root}; {how}, or name their folder with --set data_root=FOLDER"
-    )
-
-
-def sha256(path: Path) -> str:
-    """Return the SHA-256 of a file, in hexadecimal."""
-    with path.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
-
-
-def check_sha256(path: Path, expected: str) -> None:
-    """Refuse a file whose SHA-256 is not the expected one.
-
-    Raises:
-        DataError: it is damaged, cut short, or another file.
-    """
-    found = sha256(path)
-    if found != expected:
-        raise DataError(
-            f"{path}: damaged or cut short (SHA-256 {found[:12]}…, expected {expected[:12]}…); get it again"
-        )
+    return _is_whole(cached_at(name, cache))
 
 
 def _module(name: str) -> ModuleType:
@@ -146,7 +168,12 @@ def _module(name: str) -> ModuleType:
     return import_module(f"fl.data.{name}")
 
 
-def _folder(name: str, cache: Path) -> Path:
+def _digest(images: np.ndarray, labels: np.ndarray, owners: np.ndarray | None) -> str:
+    return digest_of(images, labels, *([] if owners is None else [owners]))
+
+
+def cached_at(name: str, cache: Path) -> Path:
+    """Return the folder of a dataset's memory-mapped arrays."""
     return cache / f"{name}-{_module(name).VERSION}"
 
 
@@ -159,7 +186,7 @@ def _is_whole(folder: Path) -> bool:
         return False
 
 
-def _store(arrays: Arrays, folder: Path) -> None:
+def _store(arrays: Arrays, folder: Path, replace: bool = False) -> None:
     """Write a cache beside its place and move it there; of two processes that do, either's result stays."""
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -169,10 +196,14 @@ def _store(arrays: Arrays, folder: Path) -> None:
     try:
         np.save(temporary / "images.npy", arrays.images)
         np.save(temporary / "labels.npy", arrays.labels)
-        sizes = {path.name: path.stat().st_size for path in temporary.iterdir()}
-        about = {"n_train_classes": arrays.n_train_classes, "sizes": sizes}
+        about: dict[str, Any] = {"n_train_classes": arrays.n_train_classes}
+        about["digest"] = _digest(arrays.images, arrays.labels, arrays.owners)
+        if arrays.owners is not None:
+            np.save(temporary / "owners.npy", arrays.owners)
+            about["owner_names"] = arrays.owner_names
+        about["sizes"] = {path.name: path.stat().st_size for path in temporary.iterdir()}
         (temporary / "about.json").write_text(json.dumps(about), encoding="utf-8")
-        if not _is_whole(folder):
+        if replace or not _is_whole(folder):
             shutil.rmtree(folder, ignore_errors=True)
             os.replace(temporary, folder)
     except OSError as error:

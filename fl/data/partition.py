@@ -4,7 +4,7 @@
 draw its own: it costs nothing for agents that never take part, so a population may be of any size.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -25,6 +25,23 @@ def by_class(classes: np.ndarray, n_agents: int, ways: int, rng: np.random.Gener
         )
     shares = np.array_split(rng.permutation(classes), n_agents)
     return lambda agent: shares[agent]
+
+
+def by_group(groups: Sequence[np.ndarray], n_agents: int, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
+    """Return the classes of each agent, whole groups of classes that belong together, such as alphabets.
+
+    Every group has one agent, and numbers of groups differ by at most one.
+
+    Raises:
+        ValueError: there are fewer groups than agents.
+    """
+    if len(groups) < n_agents:
+        raise ValueError(
+            f"agents.count: {len(groups)} alphabets serve at most as many agents, got {n_agents}; set "
+            f"agents.count = {len(groups)}, or task.partition = class"
+        )
+    shares = np.array_split(rng.permutation(len(groups)), n_agents)
+    return tuple(np.concatenate([groups[group] for group in sorted(share)]) for share in shares)
 
 
 def by_class_overlap(

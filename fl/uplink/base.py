@@ -4,6 +4,7 @@ An uplink is told what each scheduled agent wants to send and returns a `Deliver
 server receives are separate steps of each uplink; only the `ideal` and `digital` baselines carry updates by wire.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -32,7 +33,6 @@ class Delivery:
     Args:
         total: estimate of Σ g_i over the agents heard, shape (d,); None when nobody was heard.
         heard: for each row of the offer, whether the server counts it.
-        sent_fraction: for each row, the factor c_i <= 1 by which the agent scaled g_i down; the rest stays with it.
         excluded: reason of each agent left out, by id.
         channel_uses: complex payload symbols of the round; None for a link that is not a channel.
         channel_uses_total: payload, pilots and sounding.
@@ -44,11 +44,14 @@ class Delivery:
             simulation knows.
         failure: why the round could not be received; None when it was, or when nobody was fit to send.
         diagnostics: what else the uplink has to say about the round, for history and report.
+        is_estimate: whether `total` has the scale of that sum, or only its direction.
+        table: name of the table that they make in the history.
+        carried: what the payload of each agent carried of its g_i, shape (d,), by id; the rest stays with the agent. A
+            server does not know it: where its agents are other processes, this is empty.
     """
 
     total: Array | None
     heard: np.ndarray
-    sent_fraction: np.ndarray
     excluded: dict[int, str] = field(default_factory=dict)
     channel_uses: int | None = None
     channel_uses_total: int | None = None
@@ -59,6 +62,9 @@ class Delivery:
     oracle_symbol_nmse_db: float | None = None
     failure: str | None = None
     diagnostics: dict[str, Any] = field(default_factory=dict)
+    is_estimate: bool = True
+    table: str = "waveform"
+    carried: Mapping[int, Array] = field(default_factory=dict)
 
 
 class Uplink(Protocol):

@@ -11,7 +11,9 @@ import numpy as np
 from dsp import power
 from dsp.metrics import db
 
-Rule = Literal["inversion", "phase_only", "mmse", "none"]
+Rule = Literal["inversion", "phase_only", "mmse", "none", "erasure"]
+
+TRUNCATED = "inversion", "erasure"
 
 
 @dataclass(frozen=True)
@@ -42,9 +44,10 @@ class PowerControl:
     """The rule of a run.
 
     Args:
-        rule: "inversion", "phase_only", "mmse" or "none" (`dsp.power`).
+        rule: "inversion", "phase_only", "mmse" or "none" (`dsp.power`); "erasure" is inversion of symbols that stay
+            with the agent where it is silent, so that the sum is that of what was sent.
         noise_var: σ², noise variance of a received symbol, in units of P.
-        min_gain: |h|² below which inversion stays silent; None: the optimum for the number of agents.
+        min_gain: |h|² below which inversion and erasure stay silent; None: the optimum for the number of agents.
         min_headroom: P/(σ²·mean 1/|h|²) below which an agent sits out.
         max_norm_ratio: an update whose rms exceeds this multiple of the median is scaled down to it.
         mean_amplitude: μ_h = E|h| of the fading law, by which phase_only divides; E|h|² = 1.
@@ -81,8 +84,10 @@ class PowerControl:
         return Grant(heard, excluded, sent_fraction, weights, amplitude, noise_var, scale)
 
     def _threshold(self, n_agents: int) -> float:
-        if self.rule == "inversion" and self.min_gain is not None:
+        if self.rule in TRUNCATED and self.min_gain is not None:
             return self.min_gain
+        if self.rule == "erasure":
+            return power.memory_min_gain(1 / n_agents, self.noise_var / n_agents**2)
         return power.optimal_min_gain(n_agents, 1 / self.noise_var)
 
     def _mean_gain(self) -> float:
@@ -95,10 +100,10 @@ class PowerControl:
         blocks = np.ones(gains.shape[1])
         if self.rule == "mmse":
             return self._mmse(symbol_power, gains)
-        if self.rule == "inversion":
+        if self.rule in TRUNCATED:
             scale = power.agent_scale(symbol_power, power.inversion_cost(gains, threshold)).min()
             silent = ~power.is_active(gains, threshold)
-            error = power.truncated_power(symbol_power, silent)
+            error = power.truncated_power(symbol_power, silent) if self.rule == "inversion" else 0 * blocks
             return power.invert_channel(gains, scale, threshold), np.sqrt(scale) * blocks, error
         scale = power.agent_scale(symbol_power).min()
         if self.rule == "none":

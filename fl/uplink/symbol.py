@@ -1,128 +1,219 @@
-"""The papers' multiple-access channel, symbol by symbol: y = Σ h_i x_i + n.
+"""The papers' multiple-access channel, symbol by symbol: y = Σ h_i x_i + n (`fl.uplink.channel`).
 
     agent     s_i = A g_i;  reports mean|s_i|²
     server    knows h_i (sounding, taken as perfect here), decides who sends, grants the common scale ρ
     agent     x_i = b_i s_i, scaled down if its exact energy would exceed P
     air       y = Σ h_i x_i + n, n ~ CN(0, σ²) per symbol
-    server    y/√ρ = Σ s_i + error  ->  OAMP or LMMSE  ->  estimate of Σ g_i
+    server    y/√ρ = Σ s_i + error  ->  OAMP, LMMSE or AMP  ->  estimate of Σ g_i
 
-Units: P = 1, so σ² = 1/SNR per complex symbol. The channel is constant over each of `blocks` parts of the payload.
+With A Gaussian and AMP as the receiver this is A-DSGD (Amiri, Gündüz, IEEE TSP 2020, arXiv 1901.00844), with the power
+control of the others in the place of its own: our reconstruction.
+
+The server's side draws gains and noise: it is the air as well.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
+import torch
 
 from dsp.metrics import db, nmse_db
+from fl.algorithms.base import Conflict
 from fl.fading import BlockFading
-from fl.streams import Purpose, stream
-from fl.uplink.base import Array, Delivery, Offer
-from fl.uplink.codec import Codec, like, mean_power, real_like
+from fl.uplink.base import Array, Delivery
+from fl.uplink.channel import draw_gains, noise, on_symbols, rows, spread, superpose
+from fl.uplink.codec import Codec, like, mean_power, placed, real_like
+from fl.uplink.conflicts import analog_conflicts, fading_conflicts, phase_conflicts, silence_conflicts
 from fl.uplink.grant import Grant, PowerControl
+from fl.uplink.off_air import Kind, OffAirAgent, OffAirServer
+from fl.uplink.roles import (
+    NOBODY,
+    AgentGrant,
+    BeaconReport,
+    Decision,
+    IncompleteError,
+    TransmitReport,
+    in_order,
+    powers_of,
+)
+from fl.uplink.settings import codec, fading_law, kept_entries, power_control
+
+if TYPE_CHECKING:
+    from fl.config import Config
 
 
-@dataclass(frozen=True)
-class SymbolUplink:
-    """Analog transmission over a simulated multiple-access channel.
+@dataclass
+class SymbolAgent(OffAirAgent):
+    """An agent's side.
 
     Args:
-        codec: from updates to symbols and back.
+        codec: from updates to symbols.
         kept_entries: k of top-k.
-        power_control: the server's rule for who sends, and how strongly.
-        fading: law of the channel gains.
-        blocks: independent fading blocks in a round.
+        oracle: whether its reports carry what only a simulation may ask for.
     """
 
     codec: Codec
     kept_entries: int
+    oracle: bool = False
+    _round: int = field(default=0, init=False)
+    _kept: Array = field(default=None, init=False)
+    _symbols: Array = field(default=None, init=False)
+    _sent: Array = field(default=None, init=False)
+    _fraction: float = field(default=1.0, init=False)
+
+    def offer(self, kept: Array, round_index: int) -> float:
+        """Take the update of a round; return mean|s_i|² of its symbols."""
+        self._kept, self._round = kept, round_index
+        self._symbols = self.codec.sensing_of(round_index).forward(kept)
+        return float(mean_power(self._symbols))
+
+    def prepare(self, grant: AgentGrant) -> Array:
+        """Weigh the symbols as granted; return what they carry of g_i."""
+        self._sent, self._fraction = encode(self._symbols, grant)
+        return self.codec.carried(self._kept, self._sent, self._fraction, self._round)
+
+    def transmit(self) -> TransmitReport:
+        """Return x_i."""
+        return TransmitReport(
+            self._fraction,
+            power=float(mean_power(self._sent)),
+            symbols=self._sent,
+            oracle_kept=self._kept if self.oracle else None,
+        )
+
+
+@dataclass
+class SymbolServer(OffAirServer):
+    """The server's side, and the air.
+
+    Args:
+        codec: from symbols to the sum of updates.
+        power_control: the rule for who sends, and how strongly.
+        fading: law of the channel gains.
+        blocks: independent fading blocks in a round.
+        reference: real values of the library, device and precision in which the sum is recovered.
+    """
+
+    carries: ClassVar[str | None] = "symbols"
+    codec: Codec
     power_control: PowerControl
     fading: BlockFading
     blocks: int
+    reference: Array = field(default_factory=lambda: torch.zeros(1))
+    _round: int = field(default=0, init=False)
+    _gains: np.ndarray = field(default_factory=lambda: np.zeros((0, 1)), init=False)
+    _grant: Grant | None = field(default=None, init=False)
 
-    @property
-    def n_symbols(self) -> int:
-        """M, complex channel uses of a round."""
-        return self.codec.n_symbols
+    def decide(
+        self,
+        agents: tuple[int, ...],
+        round_index: int,
+        symbol_power: Mapping[int, float],
+        reports: Mapping[int, BeaconReport],
+        absent: Mapping[int, str] = NOBODY,
+    ) -> Decision:
+        """Draw the channels of a round, and return who sends; who is absent has none."""
+        self.agents, self._round = agents, round_index
+        self._gains = draw_gains(self.fading, self.blocks, agents, absent, self.codec.seed, round_index)
+        power = np.array([symbol_power.get(agent, 0.0) for agent in agents])
+        grant = self._grant = self.power_control.grant(agents, power, self._gains)
+        self.excluded = grant.excluded
+        self.excluded.update(absent)
+        grants = {
+            agents[row]: AgentGrant(float(grant.sent_fraction[row]), grant.weights[row])
+            for row in np.flatnonzero(grant.heard)
+        }
+        return Decision(grants, in_order(self.agents, self.excluded))
 
-    def deliver(self, offer: Offer, round_index: int) -> Delivery:
-        """Return what the server recovers from the superposed symbols of this round."""
-        symbols = self.codec.sensing_of(round_index).forward(offer.kept)
-        gains = self._gains(len(offer.agents), round_index)
-        grant = self.power_control.grant(offer.agents, mean_power(symbols), gains)
-        if not grant.heard.any():
-            return Delivery(None, grant.heard, grant.sent_fraction, grant.excluded, self.n_symbols, self.n_symbols)
-        sent, fraction = encode(symbols, grant)
-        received = superpose(sent, gains) + self._noise(symbols, round_index)
-        scaled, noise_var = normalise(received, grant)
-        recovery = self.codec.recover(scaled, noise_var, round_index)
-        powers = mean_power(sent)
-        wanted = _rows(symbols, fraction * grant.heard) * symbols
+    def decode(self, sent: Mapping[int, TransmitReport], absent: Mapping[int, str] = NOBODY) -> Delivery:
+        """Superpose what was sent, and return the estimate of its sum."""
+        grant, n_symbols = self._granted(), self.codec.n_symbols
+        self.excluded.update(absent)
+        heard = grant.heard & np.array([agent in sent for agent in self.agents], bool)
+        if not heard.any():
+            return Delivery(None, heard, in_order(self.agents, self.excluded), n_symbols, n_symbols)
+        received = superpose(self._rows({agent: one.symbols for agent, one in sent.items()}), self._gains)
+        received = received + noise(received, self.power_control.noise_var, self.codec.seed, self._round)
+        symbols, noise_var = normalise(received, grant)
+        recovery = self.codec.recover(symbols, noise_var, self._round)
+        fraction = np.array(
+            [sent[agent].fraction if agent in sent else grant.sent_fraction[i] for i, agent in enumerate(self.agents)]
+        )
         return Delivery(
             total=recovery.estimate,
-            heard=grant.heard,
-            sent_fraction=fraction,
-            excluded=grant.excluded,
-            channel_uses=self.n_symbols,
-            channel_uses_total=self.n_symbols,
+            heard=heard,
+            excluded=in_order(self.agents, self.excluded),
+            channel_uses=n_symbols,
+            channel_uses_total=n_symbols,
             common_scale=grant.common_scale,
             receive_snr_db=self._receive_snr_db(received),
-            transmit_power={offer.agents[i]: float(powers[i]) for i in np.flatnonzero(grant.heard)},
+            transmit_power=powers_of(self.agents, heard, sent),
             predicted_nmse_db=float(db(float(recovery.predicted_nmse))),
-            oracle_symbol_nmse_db=float(nmse_db(scaled, wanted.sum(0))),
+            oracle_symbol_nmse_db=self._oracle_nmse_db(symbols, sent, fraction * heard),
         )
 
-    def state(self) -> dict[str, np.ndarray]:
-        """Return nothing: a round knows of no other."""
-        return {}
+    def _granted(self) -> Grant:
+        if self._grant is None:
+            raise RuntimeError("a round is decoded after its decision, and there was none")
+        return self._grant
 
-    def restore(self, state: dict[str, np.ndarray]) -> None:
-        """Do nothing."""
-
-    def _gains(self, n_agents: int, round_index: int) -> np.ndarray:
-        return self.fading.draw((n_agents, self.blocks), stream(self.codec.seed, Purpose.FADING, round_index))
-
-    def _noise(self, symbols: Array, round_index: int) -> Array:
-        rng = stream(self.codec.seed, Purpose.NOISE, round_index)
-        pairs = rng.standard_normal((self.n_symbols, 2)) * np.sqrt(self.power_control.noise_var / 2)
-        return like(symbols, pairs[:, 0] + 1j * pairs[:, 1])
+    def _rows(self, values: Mapping[int, Array]) -> Array:
+        return rows(values, self.agents, self.codec.n_symbols, self.reference)
 
     def _receive_snr_db(self, received: Array) -> float:
         noise_var = self.power_control.noise_var
         return float(db(max(float(mean_power(received)) - noise_var, 0.0) / noise_var))
 
+    def _oracle_nmse_db(self, received: Array, sent: Mapping[int, TransmitReport], shares: np.ndarray) -> float | None:
+        """Return the error of the received symbols; None unless all who sent say what only a simulation may ask for."""
+        sensing = self.codec.sensing_of(self._round)
+        if any(one.oracle_kept is None for one in sent.values()):
+            return None
+        symbols = self._rows(
+            {agent: sensing.forward(placed(self.reference, one.oracle_kept)) for agent, one in sent.items()}
+        )
+        return float(nmse_db(received, (like(symbols, shares.astype(complex)[:, None]) * symbols).sum(0)))
 
-def encode(symbols: Array, grant: Grant) -> tuple[Array, np.ndarray]:
-    """Return what the agents send, x_i = c_i·b_i∘s_i, shape (n, M), and c_i <= 1, shape (n,).
+
+def encode(symbols: Array, grant: AgentGrant) -> tuple[Array, float]:
+    """Return what an agent sends, x_i = c_i·b_i∘s_i, shape (M,), and c_i <= 1.
 
     c_i scales an outlier down as granted, and further, never up, if the exact energy would exceed P: b_i was granted
     on the mean of |s_i|² over the round, and an agent knows its own symbols block by block.
+
+    Raises:
+        IncompleteError: the grant is one without weights.
     """
-    fraction = grant.sent_fraction
-    weighted = _spread(symbols, grant.weights * fraction[:, None]) * symbols
-    excess = np.maximum(1.0, np.sqrt(mean_power(weighted)))
-    return weighted * _rows(symbols, 1 / excess), fraction / excess
-
-
-def superpose(sent: Array, gains: np.ndarray) -> Array:
-    """Return Σ_i h_i x_i, shape (M,): what the air does."""
-    return (_spread(sent, gains) * sent).sum(0)
+    if grant.weights is None:
+        raise IncompleteError("a grant of symbols must have a weight for each block, got none")
+    weighted = spread(symbols, grant.weights * grant.fraction) * symbols
+    excess = max(1.0, float(np.sqrt(mean_power(weighted))))
+    return weighted * like(symbols, np.array(1 / excess, complex)), grant.fraction / excess
 
 
 def normalise(received: Array, grant: Grant) -> tuple[Array, Array]:
     """Return y/√ρ and the variance of its error, shapes (M,) and (1,) or (M,)."""
-    scaled = received * _spread(received, 1 / grant.amplitude.astype(complex))
-    return scaled, real_like(received, _on_symbols(grant.noise_var, received.shape[-1]))
+    symbols = received * spread(received, 1 / grant.amplitude.astype(complex))
+    return symbols, real_like(received, on_symbols(grant.noise_var, received.shape[-1]))
 
 
-def _on_symbols(blocks: np.ndarray, n_symbols: int) -> np.ndarray:
-    """Return values on blocks, shape (..., blocks), on every symbol, shape (..., M); one block broadcasts as it is."""
-    n_blocks = blocks.shape[-1]
-    return blocks if n_blocks == 1 else blocks[..., np.arange(n_symbols) * n_blocks // n_symbols]
+def _server(config: "Config", length: int, reference: Array) -> SymbolServer:
+    return SymbolServer(
+        codec(config, length), power_control(config), fading_law(config), config.uplink.fading.blocks, reference
+    )
 
 
-def _spread(symbols: Array, blocks: np.ndarray) -> Array:
-    return like(symbols, _on_symbols(blocks, symbols.shape[-1]))
+def _agent(config: "Config", length: int, oracle: bool) -> SymbolAgent:
+    return SymbolAgent(codec(config, length), kept_entries(config, length), oracle)
 
 
-def _rows(symbols: Array, values: np.ndarray) -> Array:
-    return like(symbols, values.astype(complex)[:, None])
+def _conflicts(config: "Config") -> Iterator[Conflict]:
+    yield from analog_conflicts(config)
+    yield from fading_conflicts(config)
+    yield from phase_conflicts(config)
+    yield from silence_conflicts(config)
+
+
+KIND = Kind(_server, _agent, lambda config, length: codec(config, length).n_symbols, _conflicts)

@@ -4,12 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 
-from radio.air import Air, Unit
+from radio.air import Air
 from radio.emulation.buffers import START_SPREAD
 from radio.emulation.clock import LockStep
 from radio.emulation.medium import Clock, Medium
 from radio.emulation.unit import VirtualPluto
 from radio.fading import Fading, profile
+from radio.unit import Unit
 
 STEADY = 1e12  # K of a link that does not fade
 MOST_RATES = 64

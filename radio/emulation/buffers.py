@@ -5,11 +5,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from radio.emulation.delivery import Delivery
 from radio.emulation.front_end import FrontEnd
 from radio.emulation.layout import ADC, BUFFERED, DDS
 from radio.emulation.medium import wake
 from radio.emulation.receiving import Reception
-from radio.emulation.sending import AHEAD, PIPELINE, Delivery, Source
+from radio.emulation.sending import AHEAD, PIPELINE, Source
 from radio.emulation.transceiver import Effect
 
 KERNEL_BUFFERS = 4

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from weakref import WeakKeyDictionary
 
+from radio.emulation.delivery import Delivery
 from radio.emulation.medium import Medium
 from radio.emulation.receiving import Reception
-from radio.emulation.sending import Delivery
 
 _log = logging.getLogger(__name__)
 
@@ -31,28 +31,52 @@ class LockStep:
     longer than `timeout` is given up until it comes back: its samples are lost, or its stream has run dry, and the
     flags say so.
 
+    Time goes from the end of one block to that of the next, whoever asks for which of them: what is on the air does not
+    depend on which of several clients asks first.
+
     Args:
         timeout: seconds.
+        bound: air time beyond which nobody's wish counts; `run` raises it, for clients that are processes of their own.
     """
 
     timeout: float = 2.0
+    bound: float = math.inf
     _timers: dict[Medium, asyncio.TimerHandle] = field(default_factory=dict)
+    _settled: asyncio.Event = field(default_factory=asyncio.Event)
 
     def sync(self, medium: Medium) -> None:
         """Do nothing: the present is where time stands."""
 
     def settle(self, medium: Medium) -> None:
         """Advance to the next block that somebody waits for, as often as nobody holds time."""
-        while demands := list(_demands(medium)):
+        self._settled.set()
+        while demands := list(self._demands(medium)):
             target = min(demands)
             if any(limit < target - SLACK for limit, _ in _limits(medium)):
                 if medium not in self._timers:
                     loop = asyncio.get_running_loop()
                     self._timers[medium] = loop.call_later(self.timeout, self._give_up, medium)
                 return
-            medium.play(max(target, math.nextafter(medium.time, math.inf)))
+            ends = (medium.time_of(reception.unit, reception.end) for reception in medium.receptions)
+            medium.play(max(min([target, *ends]), math.nextafter(medium.time, math.inf)))
             self._disarm(medium)
         self._disarm(medium)
+
+    async def run(self, medium: Medium, time: float) -> None:
+        """Let time run up to an air time; return when it stands there, and everybody has fetched and sent so far.
+
+        Who does not do so within `timeout` is not waited for.
+        """
+        self.bound = max(self.bound, time) if math.isfinite(self.bound) else time
+        self.settle(medium)
+        try:
+            async with asyncio.timeout(self.timeout):
+                while not self._stands(medium):
+                    self._settled.clear()
+                    await self._settled.wait()
+        except TimeoutError:
+            for reception in medium.receptions:
+                reception.absent = reception.absent or reception.waiting is None
 
     async def stop(self) -> None:
         """Give nobody up any more."""
@@ -60,13 +84,26 @@ class LockStep:
             timer.cancel()
         self._timers.clear()
 
+    def _demands(self, medium: Medium) -> Iterator[float]:
+        """Yield the air times that somebody waits for, as far as the bound; the bound is one of them."""
+        yield from (time for time in _demands(medium) if time <= self.bound + SLACK)
+        if medium.receptions and medium.time < self.bound - SLACK and math.isfinite(self.bound):
+            yield self.bound
+
+    def _stands(self, medium: Medium) -> bool:
+        """Return whether time has come to the bound, and everybody waits for samples beyond it."""
+        return next(self._demands(medium), None) is None and all(
+            reception.absent or (reception.waiting is not None and not reception.ready)
+            for reception in medium.receptions
+        )
+
     def _disarm(self, medium: Medium) -> None:
         if timer := self._timers.pop(medium, None):
             timer.cancel()
 
     def _give_up(self, medium: Medium) -> None:
         del self._timers[medium]
-        target = min(_demands(medium), default=medium.time)
+        target = min(self._demands(medium), default=medium.time)
         for limit, holder in list(_limits(medium)):
             if limit < target - SLACK:
                 _dismiss(holder, medium)

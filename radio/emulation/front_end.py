@@ -5,7 +5,6 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from radio.air import Unit
 from radio.emulation import physics
 from radio.emulation.medium import Medium, wake
 from radio.emulation.physics import Phases
@@ -13,6 +12,7 @@ from radio.emulation.receiving import Reception
 from radio.emulation.sending import Sending, Source
 from radio.emulation.tones import Tones
 from radio.emulation.transceiver import Effect, Transceiver
+from radio.unit import Unit
 
 
 @dataclass

@@ -11,8 +11,9 @@ from typing import Protocol
 import numpy as np
 
 from radio.air import Air
+from radio.emulation.delivery import Delivery
 from radio.emulation.receiving import Reception
-from radio.emulation.sending import Delivery, Sending
+from radio.emulation.sending import Sending
 from radio.propagation import ROUNDING
 
 SHORTEST_MEMORY = 1e-3  # seconds

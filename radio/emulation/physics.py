@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass, replace
 
-from radio.air import Unit
 from radio.emulation import synthesis
 from radio.emulation.transceiver import Transceiver
+from radio.unit import Unit
 
 REFERENCE_GAIN_DB = 40
 """Gain of the receiver at which it is as sensitive and as noisy as the unit of the air is said to be."""

@@ -3,9 +3,7 @@
 import asyncio
 import ipaddress
 import logging
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -140,7 +138,7 @@ def is_loopback(host: str) -> bool:
 
 
 def _dropper(loop: asyncio.AbstractEventLoop, writers: set[asyncio.StreamWriter]) -> Callable[[], None]:
-    return lambda: _in_loop(loop, lambda: _drop(writers))
+    return lambda: in_loop(loop, lambda: _drop(writers))
 
 
 def _drop(writers: set[asyncio.StreamWriter]) -> None:
@@ -148,7 +146,7 @@ def _drop(writers: set[asyncio.StreamWriter]) -> None:
         writer.transport.abort()
 
 
-def _in_loop(loop: asyncio.AbstractEventLoop, action: Callable[[], Result]) -> Result:
+def in_loop(loop: asyncio.AbstractEventLoop, action: Callable[[], Result]) -> Result:
     """Return what an action returns that must run in the thread of the loop, whichever this one is."""
     try:
         running = asyncio.get_running_loop()
@@ -161,47 +159,3 @@ def _in_loop(loop: asyncio.AbstractEventLoop, action: Callable[[], Result]) -> R
         return action()
 
     return asyncio.run_coroutine_threadsafe(run(), loop).result(STOP_TIMEOUT)
-
-
-@dataclass
-class Host:
-    """A server that runs in a thread of its own.
-
-    Args:
-        server: what runs there.
-        loop: of that thread.
-    """
-
-    server: Server
-    loop: asyncio.AbstractEventLoop
-
-    @property
-    def uris(self) -> list[str]:
-        """For libiio, one for each unit."""
-        return self.server.uris
-
-    @property
-    def units(self) -> list[VirtualPluto]:
-        """The units; what is not a fault is to be changed by `call` alone."""
-        return self.server.bench.units
-
-    def call(self, action: Callable[[], Result]) -> Result:
-        """Return what an action returns, run between two requests of clients."""
-        return _in_loop(self.loop, action)
-
-
-@contextmanager
-def serving(bench: Bench, endpoints: Sequence[tuple[str, int]] | None = None) -> Iterator[Host]:
-    """Serve a bench in a thread while the context lasts, by default on any free ports of 127.0.0.1."""
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, name="virtual-plutos", daemon=True)
-    thread.start()
-    server = Server(bench, endpoints or [("127.0.0.1", 0)] * len(bench.units))
-    try:
-        asyncio.run_coroutine_threadsafe(server.start(), loop).result(STOP_TIMEOUT)
-        yield Host(server, loop)
-    finally:
-        asyncio.run_coroutine_threadsafe(server.stop(), loop).result(STOP_TIMEOUT)
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(STOP_TIMEOUT)
-        loop.close()

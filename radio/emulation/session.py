@@ -5,7 +5,7 @@ import errno
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from radio.emulation import layout, protocol
+from radio.emulation import layout, protocol, replies
 from radio.emulation.layout import ADC, DDS
 from radio.emulation.protocol import LARGEST_VALUE, Address, RefusedError, Request
 from radio.emulation.transfer import HangUp, Transfer
@@ -77,10 +77,10 @@ class Session:
                 raise HangUp
             return await self._verbs[request.verb](request)
         except RefusedError as refused:
-            return protocol.integer(-refused.errno)
+            return replies.integer(-refused.errno)
 
     async def _print(self, _: Request) -> bytes:
-        return protocol.document(self.unit.context)
+        return replies.document(self.unit.context)
 
     async def _version(self, _: Request) -> bytes:
         return VERSION
@@ -89,7 +89,7 @@ class Session:
         return HELP
 
     async def _timeout(self, _: Request) -> bytes:
-        return protocol.integer(0)
+        return replies.integer(0)
 
     async def _trigger(self, request: Request) -> bytes:
         layout.device_of(request.address)
@@ -98,9 +98,9 @@ class Session:
     async def _read(self, request: Request) -> bytes:
         address = _locate(request.address)
         if address.name:
-            return protocol.value(self.unit.read(address))
+            return replies.value(self.unit.read(address))
         names = layout.names_in(self.unit.attributes, address)
-        return protocol.values([self._result(name) for name in names])
+        return replies.values([self._result(name) for name in names])
 
     def _result(self, address: Address) -> str | int:
         try:
@@ -119,7 +119,7 @@ class Session:
         except UnicodeDecodeError as error:
             raise RefusedError(errno.EINVAL) from error
         self.unit.write(address, text)
-        return protocol.integer(request.size)
+        return replies.integer(request.size)
 
 
 def _locate(address: Address) -> Address:

@@ -52,7 +52,7 @@ def switch(text: str) -> bool:
 
 
 def local_oscillator(text: str) -> int:
-    """Return the frequency in Hz that the synthesizer makes of a wish: up to 5 Hz below it.
+    """Return the frequency in Hz that the synthesizer makes of a wish: within 4 Hz of it, whole Hz rounded down.
 
     The fractional divider counts in 2·f_ref/8388593 at the VCO, which runs at 6 to 12 GHz.
 

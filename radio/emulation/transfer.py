@@ -4,11 +4,11 @@ import asyncio
 import errno
 from dataclasses import dataclass
 
-from radio.emulation import layout, protocol
+from radio.emulation import layout, replies
+from radio.emulation.delivery import Delivery
 from radio.emulation.layout import ADC, BUFFERED, DDS
 from radio.emulation.protocol import BYTES, LARGEST_BLOCK, MASK, RefusedError, Request
 from radio.emulation.receiving import Reception
-from radio.emulation.sending import Delivery
 from radio.emulation.unit import VirtualPluto
 
 MOST_BUFFERS = 64
@@ -61,7 +61,7 @@ class Transfer:
             self.reception = self.unit.buffers.open_reception(request.size)
         else:
             self.delivery = self.unit.buffers.open_delivery(request.size, request.cyclic)
-        return protocol.integer(0)
+        return replies.integer(0)
 
     async def receive(self, request: Request) -> bytes:
         """Return as many blocks as it takes to have what was asked for, each a chunk; what is left of the last is lost.
@@ -73,12 +73,12 @@ class Transfer:
             raise RefusedError(errno.EINVAL)
         left = request.size // BYTES * BYTES
         if not left:
-            return protocol.integer(0)
+            return replies.integer(0)
         chunks: list[bytes] = []
         while left:
             data = await self._next_block(reception)
             data = data if left >= len(data) else data[:left]
-            chunks.append(protocol.integer(len(data)) + data if chunks else protocol.block(data))
+            chunks.append(replies.integer(len(data)) + data if chunks else replies.block(data))
             left -= len(data)
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
@@ -115,11 +115,11 @@ class Transfer:
             raise RefusedError(errno.EINVAL)
         if delivery.cyclic and (delivery.blocks or self.unit.buffers.queued(delivery)):
             raise RefusedError(errno.EBUSY)
-        self.writer.write(protocol.integer(0))
+        self.writer.write(replies.integer(0))
         data = await self.reader.readexactly(request.size)
         await self._room(delivery)
         self.unit.buffers.deliver(delivery, data)
-        return protocol.integer(request.size)
+        return replies.integer(request.size)
 
     async def _room(self, delivery: Delivery) -> None:
         """Wait for a free kernel buffer."""
@@ -140,7 +140,7 @@ class Transfer:
         device = layout.device_of(request.address)
         if not self.release(device):
             raise RefusedError(errno.EBADF)
-        return protocol.integer(0)
+        return replies.integer(0)
 
     async def set_depth(self, request: Request) -> bytes:
         """Set how many kernel buffers the next buffer of a device has.
@@ -154,7 +154,7 @@ class Transfer:
         if self.unit.buffers.is_open(device):
             raise RefusedError(errno.EBUSY)
         self.unit.buffers.depths[device] = request.size
-        return protocol.integer(0)
+        return replies.integer(0)
 
     def _opened(self, device: str, wanted: str) -> Reception:
         if self.reception is None or device != wanted:

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from radio.air import Unit
 from radio.emulation import chip_attributes, layout, synthesis
 from radio.emulation.buffers import START_SPREAD, Buffers
 from radio.emulation.clock import LockStep
@@ -20,6 +19,7 @@ from radio.emulation.status import OVERFLOW, UNDERFLOW, Registers
 from radio.emulation.tdd import Tdd
 from radio.emulation.tones import Tones
 from radio.emulation.transceiver import Transceiver
+from radio.unit import Unit
 
 
 @dataclass

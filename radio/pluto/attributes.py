@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from radio.base import RadioError
+from radio.base import ContactError, RadioError
 from radio.settings import SettingError
 
 PHY, DDS, ADC = "ad9361-phy", "cf-ad9361-dds-core-lpc", "cf-ad9361-lpc"
@@ -19,10 +19,6 @@ TDD = "iio-axi-tdd-0"
 TONES = 4
 GONE = (errno.EPIPE, errno.ETIMEDOUT, errno.ECONNRESET, errno.ENODEV, errno.EIO, errno.EBADF, errno.ENOTCONN,
         errno.ECONNREFUSED, errno.ECONNABORTED, errno.EHOSTUNREACH, errno.ENETUNREACH)  # fmt: skip
-
-
-class ContactError(RadioError):
-    """The radio does not answer: its context is of no use any more."""
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from radio.base import RadioError
-from radio.pluto.attributes import Attributes, ContactError
+from radio.base import ContactError, RadioError
+from radio.pluto.attributes import Attributes
 
 
 def connect(uri: str, timeout: float) -> tuple[Any, Attributes]:

@@ -5,13 +5,13 @@ Streams that are started again go on counting where they would be had the clock 
 
 from dataclasses import dataclass
 
-from radio.base import LateError, OverrunError, RadioError
-from radio.pluto.attributes import Attributes, ContactError
-from radio.pluto.offset import learn
-from radio.pluto.pace import Pace
-from radio.pluto.pump import Pump
-from radio.pluto.ring import Ring
-from radio.pluto.stream import Stream
+from radio.base import ContactError, LateError, OverrunError, RadioError
+from radio.pluto.attributes import Attributes
+from radio.pluto.stream import Stream, from_counts
+from radio.streaming.offset import learn
+from radio.streaming.pace import Pace
+from radio.streaming.pump import Pump
+from radio.streaming.ring import Ring
 
 TRIES = 3
 
@@ -25,12 +25,14 @@ class Counted:
         pace: what keeps them running.
         block: samples of a buffer.
         rate: in Hz.
+        timeout: seconds within which the radio must answer.
     """
 
     uri: str
     pace: Pace
     block: int
     rate: float
+    timeout: float
     _pump: Pump | None = None
     _origin: int = 0
     _ended: int = 0
@@ -69,8 +71,9 @@ class Counted:
         Raises:
             RadioError: somebody else has them, or the radio does not answer.
         """
-        stream = opened(attributes, self.block, self.pace.queue)
-        self._pump = Pump(stream, Ring(round(self.rate)))
+        patience = self.timeout if self.pace.stands else None
+        stream = opened(attributes, self.block, self.pace.queue, patience)
+        self._pump = Pump(stream, Ring(round(self.rate), self.uri, from_counts))
         self._pump.ring.restart(self._origin)
         for _ in range(primed):
             self._pump.push()
@@ -161,13 +164,13 @@ class Counted:
         self._has_gone_on = True
 
 
-def opened(attributes: Attributes, block: int, queue: int) -> Stream:
-    """Return the open streams of a radio.
+def opened(attributes: Attributes, block: int, queue: int, patience: float | None = None) -> Stream:
+    """Return the open streams of a radio; the arguments are those of `Stream`.
 
     Raises:
         RadioError: somebody else has them, or the radio does not answer.
     """
-    stream = Stream(attributes, block, queue)
+    stream = Stream(attributes, block, queue, patience)
     try:
         stream.open()
     except BaseException:

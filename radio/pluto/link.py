@@ -3,17 +3,18 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from radio.base import RadioError
+from radio.base import ContactError, RadioError
 from radio.pluto import tdd, tuning
-from radio.pluto.attributes import Attributes, ContactError
+from radio.pluto.attributes import Attributes
 from radio.pluto.contact import connect
 from radio.pluto.counted import Counted, opened
-from radio.pluto.pace import Pace
-from radio.pluto.pump import Pump
-from radio.pluto.safety import Emission, silence, unsure
+from radio.pluto.safety import silence, unsure
 from radio.pluto.start import Trigger, catch, start
 from radio.pluto.tuning import Tuning
+from radio.safety import Emission
 from radio.settings import Settings
+from radio.streaming.pace import Pace
+from radio.streaming.pump import Pump
 
 
 @dataclass
@@ -48,7 +49,7 @@ class Link:
     _waits: bool = False
 
     def __post_init__(self) -> None:
-        self.streams = Counted(self.uri, self.pace, self.block, self.tuning.sample_rate)
+        self.streams = Counted(self.uri, self.pace, self.block, self.tuning.sample_rate, self.timeout)
 
     @property
     def attributes(self) -> Attributes:

@@ -21,6 +21,7 @@ from radio.pluto.transmitter import Transmitter
 from radio.pluto.upkeep import Upkeep
 from radio.safety import Authorisation
 from radio.settings import Change, Limits, Settings, changed, is_heard
+from radio.streaming.pieces import in_pieces
 
 
 @dataclass(eq=False)
@@ -108,13 +109,7 @@ class PlutoRadio:
             LateError: the transmitter ran dry meanwhile.
             RadioError: the radio failed, or is closed.
         """
-        if count < 1:
-            raise ValueError(f"a span must have samples, got {count}")
-        piece = max(round(self.sample_rate / 2), 1)  # a ring holds a second
-        parts = [self._heard(min(piece, count - done), at + done) for done in range(0, count, piece)]
-        if len(parts) == 1:
-            return parts[0]
-        return Samples(np.concatenate([part.data for part in parts]), at, clipped=sum(part.clipped for part in parts))
+        return in_pieces(self._heard, count, at, self.sample_rate)
 
     def _heard(self, count: int, at: int) -> Samples:
         self._upkeep.ready()
@@ -124,7 +119,7 @@ class PlutoRadio:
         except RadioError as error:
             raise self._upkeep.given_up(error) from error
         with self.link.pump.changed:
-            return self.link.pump.ring.read(count, at, self.link.uri)
+            return self.link.pump.ring.read(count, at)
 
     def transmit(self, samples: np.ndarray, at: int) -> None:
         """Queue samples to leave the antenna from index `at` on; a muted radio drops them.

@@ -3,20 +3,10 @@
 A destroyed transmit buffer hands the converter back to the tones, whatever `raw` says: their scales must be 0.
 """
 
-from enum import Enum, auto
-
-from radio.base import RadioError
-from radio.pluto.attributes import TONES, Attributes, ContactError
+from radio.base import ContactError, RadioError
+from radio.pluto.attributes import TONES, Attributes
 
 MOST_ATTENUATION_DB = 89.75
-
-
-class Emission(Enum):
-    """What is known of a transmitter: what it was told, until it was read back that it is silent."""
-
-    SILENT = auto()
-    SENDING = auto()
-    UNSURE = auto()
 
 
 def silence(attributes: Attributes) -> None:
@@ -36,6 +26,17 @@ def silence(attributes: Attributes) -> None:
             failures.append(error)
     if failures:
         raise unsure(attributes.label, failures) from failures[0]
+
+
+def raise_level(attributes: Attributes, attenuation_db: float) -> None:
+    """Give the mixer power at the largest attenuation, then set the one that is wished.
+
+    Raises:
+        RadioError: the radio does not take it; it has to be silenced.
+    """
+    attributes.put("tx_gain_db", -MOST_ATTENUATION_DB)
+    attributes.put("tx_lo_powerdown", 0.0)
+    attributes.put("tx_gain_db", -attenuation_db)
 
 
 def unsure(label: str, failures: list[RadioError]) -> RadioError:

@@ -5,12 +5,11 @@ A mixer that lands elsewhere than it should must not be heard there: it has no p
 
 from dataclasses import dataclass
 
-from radio.base import RadioError
+from radio.base import ContactError, RadioError
 from radio.pluto import tuning
-from radio.pluto.attributes import ContactError
 from radio.pluto.transmitter import Transmitter
 from radio.pluto.upkeep import Upkeep
-from radio.settings import Change, Settings
+from radio.settings import Change, Settings, is_retuned
 
 
 @dataclass(eq=False)
@@ -36,15 +35,15 @@ class Setter:
             SettingError: the radio did not take it: all is as before.
             RadioError: nor is it as before: the radio has failed, and is silent if it answers.
         """
-        was_on, is_retuned = self.upkeep.is_on, tuning.is_retuned(change)
-        if is_retuned:
+        was_on, retunes = self.upkeep.is_on, is_retuned(change)
+        if retunes:
             self.upkeep.hush()
         try:
             self._change(change, wished)
         finally:
-            if was_on and is_retuned and not self.upkeep.has_failed:
+            if was_on and retunes and not self.upkeep.has_failed:
                 self.transmitter.raise_level()
-        if is_retuned:
+        if retunes:
             self.upkeep.begin_session()
 
     def _change(self, change: Change, wished: Settings) -> None:

@@ -7,12 +7,22 @@ import numpy as np
 
 from radio.base import LateError, OverrunError
 from radio.pluto.attributes import ADC, DDS, Attributes
+from radio.streaming.pace import HEAR_DEPTH, QUEUE
 
 STATUS = 0x80000088
 UNDERFLOW, OVERFLOW = 1, 4
 BYTES = 4  # of a sample
-QUEUE, HEAR_DEPTH = 4, 16
-"""Kernel buffers. What is queued to be sent is latency, what is heard and not fetched is none."""
+CODES = 2047
+"""Full scale of the converter; it takes the upper 12 of 16 bits, and drops the others without rounding."""
+SHIFT = 16
+FULL_SCALE = 2048
+"""Counts of the converter that are an amplitude of 1."""
+
+
+def from_counts(counts: np.ndarray) -> tuple[np.ndarray, int]:
+    """Return int16 of shape (n, 2) as complex64 relative to full scale, and how many are at the converter's limit."""
+    data = counts.astype(np.float32).view(np.complex64).reshape(-1) / np.float32(FULL_SCALE)
+    return data, int(((counts == FULL_SCALE - 1) | (counts == -FULL_SCALE)).any(1).sum())
 
 
 @dataclass
@@ -23,6 +33,7 @@ class Stream:
         attributes: of the radio.
         block: samples of a buffer.
         queue: kernel buffers of the transmitter.
+        patience: seconds that everything but samples may take; None: samples, too. Else they take as long as they take.
         heard: samples fetched since the start, as whoever fetches them counts.
         sent: samples handed over since the start.
     """
@@ -30,10 +41,16 @@ class Stream:
     attributes: Attributes
     block: int
     queue: int = QUEUE
+    patience: float | None = None
     heard: int = 0
     sent: int = 0
     _hearing: Any = None
     _sending: Any = None
+
+    @property
+    def label(self) -> str:
+        """What errors call the radio."""
+        return self.attributes.label
 
     def open(self) -> None:
         """Start to receive, and take the converter for a transmission that begins with the first `push`.
@@ -51,8 +68,12 @@ class Stream:
                 found.set_kernel_buffers_count(depth)
                 for channel in found.channels:
                     channel.enabled = channel.scan_element
+            if self.patience is not None:
+                context.set_timeout(0)  # of buffers that are opened from here on
             self._hearing = iio.Buffer(context.find_device(ADC), self.block, False)
             self._sending = iio.Buffer(context.find_device(DDS), self.block, False)
+            if self.patience is not None:
+                context.set_timeout(round(1000 * self.patience))
 
     def pull(self) -> np.ndarray:
         """Return the next block heard, int16 of shape (block, 2); waits for it."""
@@ -61,8 +82,9 @@ class Stream:
             data = self._hearing.read()
         return np.frombuffer(data, "<i2").reshape(-1, 2)
 
-    def push(self, data: bytes) -> None:
-        """Hand over the next block; waits for room."""
+    def push(self, wave: np.ndarray) -> None:
+        """Hand over the next block, complex64; waits for room."""
+        data = (np.rint(wave.view(np.float32) * np.float32(CODES)) * SHIFT).astype("<i2").tobytes()
         with self.attributes.asking("room for samples"):
             self._sending.write(bytearray(data))
             self._sending.push()

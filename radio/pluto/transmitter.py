@@ -4,10 +4,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from radio.base import RadioError
-from radio.pluto.safety import MOST_ATTENUATION_DB, Emission
+from radio.pluto.safety import raise_level
 from radio.pluto.upkeep import Upkeep
 from radio.pluto.watchdog import Watchdog
-from radio.safety import Authorisation, check_band
+from radio.safety import Authorisation, Emission, check_signal
 from radio.settings import Settings
 
 
@@ -43,9 +43,8 @@ class Transmitter:
         Raises:
             NotAuthorisedError: nobody said that they may.
         """
-        lo = settings.carrier + settings.lo_offset_hz
         link = self.upkeep.link
-        check_band(self.allowed, link.uri, lo, link.tuning.width(settings.bandwidth))
+        check_signal(self.allowed, link.uri, settings, link.tuning.occupied)
 
     def switch_on(self) -> None:
         """Give the mixer power at the largest attenuation, then set the attenuation that is wished; once.
@@ -88,9 +87,7 @@ class Transmitter:
     def _rise(self) -> None:
         link = self.upkeep.link
         attributes, link.emission = link.attributes, Emission.SENDING
-        attributes.put("tx_gain_db", -MOST_ATTENUATION_DB)
-        attributes.put("tx_lo_powerdown", 0.0)
-        attributes.put("tx_gain_db", -self.upkeep.settings.tx_attenuation_db)
+        raise_level(attributes, self.upkeep.settings.tx_attenuation_db)
 
     def mute(self) -> None:
         """Send nothing until `unmute`: withdraw what is queued, and take the mixer's power.
@@ -124,9 +121,5 @@ class Transmitter:
     def dismiss(self) -> None:
         """End the watchdog if the radio is silent; else, let it try what it is there for."""
         watchdog, self._watchdog = self._watchdog, None
-        if watchdog is None:
-            return
-        if self.upkeep.is_silent:
-            watchdog.leave()
-        else:
-            watchdog.unleash()
+        if watchdog is not None:
+            watchdog.dismiss(self.upkeep.is_silent)

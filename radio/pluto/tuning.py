@@ -44,10 +44,6 @@ class Tuning:
         """As settings of a radio."""
         return Settings(self.carrier, self.sample_rate, self.bandwidth, self.tx_attenuation_db, self.rx_gain_db)
 
-    def width(self, bandwidth: float) -> float:
-        """Return the width in Hz of what leaves the antenna: filters that are too narrow make no signal narrower."""
-        return max(bandwidth, self.sample_rate if self.occupied is None else self.occupied)
-
 
 def limits_of(attributes: Attributes) -> Limits:
     """Return what a radio can do at the carrier to which it is tuned.
@@ -202,8 +198,3 @@ def read_settings(attributes: Attributes, wished: Settings, is_sending: bool) ->
         quadrature_tracking=bool(attributes.number("quadrature_tracking")),
         lo_offset_hz=wished.lo_offset_hz,
     )
-
-
-def is_retuned(change: Change) -> bool:
-    """Return whether a change begins a new session."""
-    return change.lo_offset_hz is not None

@@ -8,11 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from radio.base import LostRadioError, RadioError
+from radio.base import ContactError, LostRadioError, RadioError
 from radio.pluto import tuning
-from radio.pluto.attributes import ContactError
 from radio.pluto.link import Link
-from radio.pluto.safety import Emission
+from radio.safety import Emission
 from radio.settings import Settings
 
 Result = TypeVar("Result")

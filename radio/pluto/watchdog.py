@@ -69,6 +69,13 @@ class Watchdog:
                 "sent without; open the radio again"
             )
 
+    def dismiss(self, is_silent: bool) -> None:
+        """End it if the radio is silent; else, let it try what it is there for."""
+        if is_silent:
+            self.leave()
+        else:
+            self.unleash()
+
     def leave(self) -> None:
         """End it; the radio has been muted."""
         try:

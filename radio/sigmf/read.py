@@ -62,6 +62,11 @@ class Recording:
         self.annotations = tuple(_read_annotation(entry, self.segments) for entry in metadata["annotations"])
         self._data: np.memmap | None = np.memmap(file, DTYPE, mode="r")
 
+    @property
+    def folder(self) -> Path:
+        """Where the recording lies."""
+        return self._meta.parent
+
     def receive(self, count: int, at: int) -> Samples:
         """Return `count` samples from index `at` on, out of one segment or several that follow without a gap.
 

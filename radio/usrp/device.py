@@ -80,6 +80,12 @@ class Channel:
         """What errors call it."""
         return f"{self.serial} ({self.device.args})"
 
+    def stream_args(self) -> Any:
+        """Return what a stream of this channel is made with: complex64 here, 16 bits on the link."""
+        about = self.device.uhd.usrp.StreamArgs("fc32", "sc16")
+        about.channels = [self.number]
+        return about
+
 
 def open_device(uhd: Any, args: str) -> Device:
     """Return the device of a device string.

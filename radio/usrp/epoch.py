@@ -6,17 +6,16 @@ at whole seconds of theirs. So edges are numbered:
     n = round(u_h − o_h − u_0)
 
 where u_h is when host h saw an edge by its own clock, o_h by how much that clock is ahead of the server's, measured
-over the control plane, and u_0 when the server saw the edge 0. That is unambiguous as long as what is left over,
+over the control plane, and u_0 when the server's devices had t = 0. That is unambiguous as long as what is left over,
 |u_h − o_h − u_0 − n|, and what is not known of it stay below half a second together. A host that knows the number of
 the edge that it just saw tells its radios that the next one is the second n + 1; so it may join at any time.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 
 from radio.base import RadioError
 
 MOST_DOUBT = 0.4  # seconds; at half a second, the edge could be the one before or after it
-AHEAD = 3  # edges from the last one seen to t = 0
 ROUNDING = 1e-6  # seconds: what a double says of the time of day
 FRESH = 0.5  # seconds after an edge in which the next one can still be set
 
@@ -114,89 +113,35 @@ class Epoch:
             )
         return self.number(host, edge) + 1
 
-
-@dataclass(frozen=True)
-class Agreement:
-    """What the server knows of its hosts.
-
-    Args:
-        hosts: all that take part; the first one is its own.
-        edges: an edge that each has seen, as far as they have said.
-        epoch: which edge is t = 0; None: not decided.
-        confirmed: who has reported the right second since then.
-    """
-
-    hosts: tuple[str, ...]
-    edges: dict[str, Edge] = field(default_factory=dict)
-    epoch: Epoch | None = None
-    confirmed: frozenset[str] = frozenset()
-
-    def propose(self, host: str, edge: Edge) -> "Agreement":
-        """Return what is known after a host has said which edge it saw; the last host to say so decides t = 0.
-
-        A host that says it again, because it was started again, keeps t = 0 and has to report once more.
-
-        Raises:
-            EpochError: nobody knows the host, or its edge fits no edge of the server's.
-        """
-        self._check(host)
-        edges = self.edges | {host: edge}
-        epoch = self.epoch
-        if epoch is None and len(edges) == len(self.hosts):
-            server = edges[self.hosts[0]]
-            latest = max(round(other.when - server.when) for other in edges.values())
-            epoch = Epoch(server.when + latest + AHEAD, server.uncertainty)
-            for name, other in edges.items():
-                epoch.number(name, other)
-        elif epoch is not None:
-            epoch.number(host, edge)
-        return replace(self, edges=edges, epoch=epoch, confirmed=self.confirmed - {host})
-
-    def report(self, host: str, second: float, edge: Edge) -> "Agreement":
-        """Return what is known after a host has said which second its radios gave to an edge.
+    def confirm(self, host: str, edge: Edge, second: float) -> None:
+        """Return if a host's radios call an edge as all hosts do.
 
         Args:
-            host: who.
-            second: what get_time_last_pps says.
-            edge: the edge of which it says so.
+            host: who saw it.
+            edge: after the one for which their time was set.
+            second: what get_time_last_pps says of it.
 
         Raises:
-            EpochError: t = 0 is not decided, or it is another second.
+            EpochError: it is another second.
         """
-        self._check(host)
-        if self.epoch is None:
-            raise EpochError(
-                f"host {host}: reports its time before t = 0 is decided; waiting for "
-                f"{', '.join(name for name in self.hosts if name not in self.edges)}: propose an edge there"
-            )
-        wanted = self.epoch.number(host, edge)
+        wanted = self.number(host, edge)
         if second != wanted:
             raise EpochError(
                 f"host {host}: its radios must call this PPS edge {wanted} s, got {second:.9f} s; they have set their "
-                "time after the next edge had come, or have a PPS of their own: let the host set it again"
+                "time after the next edge had come, or have a PPS of their own: set it again"
             )
-        return replace(self, confirmed=self.confirmed | {host})
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether all hosts have one time."""
-        return self.confirmed == set(self.hosts)
-
-    def _check(self, host: str) -> None:
-        if host not in self.hosts:
-            raise EpochError(f"host {host} is none of {', '.join(self.hosts)}; name it in the run's configuration")
 
 
 def offset(asked: float, heard: float, answered: float, got: float) -> Offset:
-    """Return by how much a host's clock is ahead, from one question and its answer.
+    """Return by how much a host's clock is ahead of the server's, from one question of the host and its answer.
 
-        o = ((heard − asked) + (answered − got)) / 2,   |error| <= (got − asked − (answered − heard)) / 2
+        o = ((asked − heard) + (got − answered)) / 2,   |error| <= (got − asked − (answered − heard)) / 2
 
     Args:
-        asked: when the server asked, by its clock.
-        heard: when the host heard it, by the host's.
-        answered: when the host answered, by the host's.
-        got: when the server got the answer.
+        asked: when the host asked, by its clock.
+        heard: when the server heard it, by the server's.
+        answered: when the server answered, by the server's.
+        got: when the host got the answer.
 
     Raises:
         ValueError: an answer came before its question.
@@ -204,4 +149,4 @@ def offset(asked: float, heard: float, answered: float, got: float) -> Offset:
     way = (got - asked) - (answered - heard)
     if way < -ROUNDING or answered < heard:
         raise ValueError(f"an answer must come after its question, got {way:.6f} s on the way; use monotonic clocks")
-    return Offset(((heard - asked) + (answered - got)) / 2, max(way, 0.0) / 2)
+    return Offset(((asked - heard) + (got - answered)) / 2, max(way, 0.0) / 2)

@@ -9,6 +9,12 @@ from radio.base import RadioError
 from radio.usrp.count import Count
 from radio.usrp.device import Channel
 
+FULL_SCALE = 1 - 2.0**-15
+"""Largest part of a sample that a converter of 16 bits hands over without having limited it."""
+REMEDY = (
+    "lower waveform.sample_rate, take load off the machine, or give the link a larger recv_buff_size in "
+    "radio.usrp.devices"
+)
 TIMEOUT = 1.0  # seconds that a block may be late
 DRAINED = 1000  # blocks at most that are thrown away when a stream is stopped
 FAULTS = {
@@ -18,6 +24,11 @@ FAULTS = {
     "alignment": "packets of its channels do not fit together (alignment); start again",
     "bad_packet": "a packet could not be read; check its cable, and that FPGA image and UHD are of one version",
 }
+
+
+def limited(data: np.ndarray) -> tuple[np.ndarray, int]:
+    """Return complex64 samples, and how many of them are at the converter's limit."""
+    return data, int((np.maximum(np.abs(data.real), np.abs(data.imag)) >= FULL_SCALE).sum())
 
 
 @dataclass
@@ -49,9 +60,7 @@ class Hearing:
         """
         device = self.channel.device
         with device.asking("a receive stream", self.channel.label):
-            about = device.uhd.usrp.StreamArgs("fc32", "sc16")
-            about.channels = [self.channel.number]
-            self._streamer = device.usrp.get_rx_stream(about)
+            self._streamer = device.usrp.get_rx_stream(self.channel.stream_args())
             self._metadata = device.uhd.types.RXMetadata()
             codes = device.uhd.types.RXMetadataErrorCode
             self._faults = {

@@ -1,23 +1,31 @@
 """All USRPs of a host, from device strings to radios whose indices are the same: checked first, then set, then tuned.
 
-find -> open -> check ranges and sources -> synchronise -> rates, gains, filters -> mixers at one time -> streams
+find -> open -> check ranges and sources -> lock -> rates, gains, filters -> one time -> mixers at one time -> streams
 """
 
+import logging
 from typing import Any
 
 from radio.base import RadioError
-from radio.safety import Authorisation
+from radio.exits import close_together
+from radio.safety import Authorisation, check_signal
+from radio.settings import Settings
 from radio.usrp import clock, mixers, tuning
 from radio.usrp.device import Channel, Device, channels_of, open_device
 from radio.usrp.manner import Manner
 from radio.usrp.radio import UsrpRadio
+from radio.usrp.sources import check_sources
 from radio.usrp.tuning import Tuning
+
+_log = logging.getLogger(__name__)
 
 
 def open_radios(
     devices: list[Device], channels: list[Channel], tuned: Tuning, manner: Manner, allowed: Authorisation | None
 ) -> list[UsrpRadio]:
-    """Return radios on channels of open devices, all of which begin to hear, with index 0, at the same device time.
+    """Return radios on channels of open devices, all of which begin to hear at the same device time.
+
+    That is index 0, unless hosts share their time: there, index 0 is t = 0.
 
     Args:
         devices: all that are to share their time, used or not.
@@ -28,14 +36,20 @@ def open_radios(
 
     Raises:
         SettingError: a value is beyond what one of them can do; nothing was set.
+        NotAuthorisedError: the carrier, with the bandwidth of what will be sent, leaves the band; nothing was set.
         RadioError: one of them cannot be set up; those before it were closed.
     """
     for channel in channels:
         tuning.check(channel, tuned)
-    clock.check_sources(devices, manner.sources)
-    clock.synchronise(devices, manner.sources, manner.pause)
+        if allowed is not None:  # ahead of tuning: a mixer leaks
+            wished = Settings(tuned.carrier, tuned.sample_rate, tuned.filters)
+            check_signal(allowed, channel.label, wished, tuned.occupied)
+    check_sources(devices, manner.sources)
+    clock.lock(devices, manner.sources, manner.pause)
     for channel in channels:
         tuning.apply(channel, tuned)
+    share = manner.share or clock.synchronise
+    share(devices, manner.sources, manner.pause)  # behind the rates: a new master clock moves the time
     mixers.tune(channels, tuned.carrier, manner.sources.is_common, manner.pause)
     radios: list[UsrpRadio] = []
     try:
@@ -45,12 +59,19 @@ def open_radios(
             radio.prepare()
         common = max(radio.soonest() for radio in radios)
         for radio in radios:
-            radio.start(common, common)
+            radio.start(common, common if manner.share is None else 0.0)
     except BaseException:
-        for radio in radios:
-            radio.close()
+        _close(radios)
         raise
     return radios
+
+
+def _close(radios: list[UsrpRadio]) -> None:
+    """Close radios because of an error, which is the one to be raised; what goes wrong here is logged."""
+    try:
+        close_together(radios)
+    except RadioError as error:
+        _log.error("%s", error)
 
 
 def find_channels(uhd: Any, args: tuple[str, ...], numbers: tuple[int, ...], count: int) -> list[Channel]:

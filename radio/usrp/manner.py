@@ -4,8 +4,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from radio.usrp.clock import Sources
+from radio.usrp.device import Device
 from radio.usrp.pace import Pace
+from radio.usrp.sources import Sources
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,7 @@ class Manner:
         timing_uncertainty: samples by which a burst may leave early or late.
         epoch: with which names of sessions begin; "" for one that nobody else has.
         pause: waits so many seconds.
+        share: gives devices the time that all hosts share, in which index 0 is 0 s; None: this host has its own.
     """
 
     pace: Pace
@@ -29,3 +31,4 @@ class Manner:
     timing_uncertainty: int = 1
     epoch: str = ""
     pause: Callable[[float], None] = time.sleep
+    share: Callable[[list[Device], Sources, Callable[[float], None]], None] | None = None

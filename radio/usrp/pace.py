@@ -1,14 +1,11 @@
 """Who keeps the streams of all radios running: threads, which wait inside of UHD without holding Python's lock."""
 
-import threading
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from radio.base import RadioError
+from radio.streaming.threads import Threads, await_count
 from radio.usrp.pump import Pump
 
-PATIENCE = 5.0  # seconds that samples may be late
 IDLE = 0.1  # seconds after which a sender looks for news of its bursts, whether or not anything was heard
 
 
@@ -23,8 +20,8 @@ class Pace(Protocol):
         """Return when everything before an index has been heard, or the pump has failed."""
         ...
 
-    def stop(self, pump: Pump) -> None:
-        """Keep it running no more; its streams may be closed then."""
+    def stop(self, pump: Pump) -> bool:
+        """Keep it running no more, and return whether its streams may be closed: whether nobody is inside of them."""
         ...
 
 
@@ -32,50 +29,22 @@ class Pace(Protocol):
 class FreeRunning:
     """Two threads for each pump: receiving may not wait for sending, which waits for room."""
 
-    _threads: dict[Pump, tuple[threading.Event, list[threading.Thread]]] = field(default_factory=dict)
+    _threads: Threads = field(default_factory=Threads)
 
     def start(self, pump: Pump) -> None:
         """Start both threads."""
-        ended = threading.Event()
-        threads = [
-            threading.Thread(target=_repeat, args=(pump, action, ended), name=name, daemon=True)
-            for name, action in (("usrp-send", lambda: _send(pump)), ("usrp-hear", pump.hear))
-        ]
-        self._threads[pump] = ended, threads
-        for thread in threads:
-            thread.start()
+        self._threads.start(pump, pump.label, {"usrp-send": lambda: _send(pump), "usrp-hear": pump.hear})
 
     def wait(self, pump: Pump, index: int) -> None:
         """Wait until everything before an index was heard, or is overdue."""
-        with pump.changed:
-            missing = index - pump.ring.end
-            patience = max(missing, 0) / pump.hearing.count.rate + PATIENCE
-            if not pump.changed.wait_for(lambda: pump.ring.end >= index or pump.failure is not None, patience):
-                pump.failure = RadioError(
-                    f"radio {pump.hearing.channel.label}: {missing} samples must come within {patience:.1f} s, got "
-                    "fewer; check its cable; the next call starts its streams again"
-                )
+        await_count(pump, pump.label, lambda: pump.ring.end, index, pump.hearing.count.rate)
 
-    def stop(self, pump: Pump) -> None:
-        """End both threads."""
-        ended, threads = self._threads.pop(pump, (threading.Event(), []))
-        ended.set()
-        with pump.changed:
-            pump.changed.notify_all()
-        for thread in threads:
-            thread.join(2 * PATIENCE)
+    def stop(self, pump: Pump) -> bool:
+        """End both threads, and return whether they have ended."""
+        return self._threads.stop(pump, pump.label, pump.wake)
 
 
 def _send(pump: Pump) -> None:
     with pump.changed:
         pump.changed.wait(IDLE)
     pump.hand_over()
-
-
-def _repeat(pump: Pump, action: Callable[[], None], ended: threading.Event) -> None:
-    try:
-        while not ended.is_set():
-            action()
-    except RadioError as error:
-        if not ended.is_set():
-            pump.fail(error)

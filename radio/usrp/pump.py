@@ -4,8 +4,8 @@ import threading
 from dataclasses import dataclass, field
 
 from radio.base import LateError, RadioError
+from radio.streaming.ring import Ring
 from radio.usrp.hearing import Hearing
-from radio.usrp.ring import Ring
 from radio.usrp.schedule import Schedule
 from radio.usrp.sending import Sending
 
@@ -34,6 +34,24 @@ class Pump:
     late: list[LateError] = field(default_factory=list)
     changed: threading.Condition = field(default_factory=threading.Condition)
     _patience: float = 0.0
+
+    @property
+    def label(self) -> str:
+        """What errors call the radio."""
+        return self.hearing.channel.label
+
+    def anew(self) -> "Pump":
+        """Return a pump on the same channel that shares nothing with this one, which a thread may be stuck in."""
+        hearing, sending = self.hearing, self.sending
+        ring = Ring(self.ring.keep, self.ring.label, self.ring.decode, self.ring.remedy)
+        ring.restart(self.ring.end)
+        return Pump(
+            Hearing(hearing.channel, hearing.count, hearing.block),
+            Sending(sending.channel, sending.count, sending.lead),
+            ring,
+            self.window,
+            failure=self.failure,
+        )
 
     def open(self) -> None:
         """Make both streamers.
@@ -68,7 +86,7 @@ class Pump:
             return
         with self.changed:
             self._patience = 0.0
-            self.ring.append(first, block)
+            self.ring.append(block, first)
             self.changed.notify_all()
 
     def hand_over(self) -> None:
@@ -92,6 +110,21 @@ class Pump:
         with self.changed:
             self.failure = self.failure or error
             self.changed.notify_all()
+
+    def wake(self) -> None:
+        """Wake whoever waits for news."""
+        with self.changed:
+            self.changed.notify_all()
+
+    def withdraw(self) -> None:
+        """Drop what was not handed over yet."""
+        with self.changed:
+            self.schedule.clear()
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether the device may still have something to send."""
+        return self.schedule.busy > self.ring.end
 
     def close(self) -> None:
         """Stop the receive stream and drop both streamers.

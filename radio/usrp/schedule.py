@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from radio.base import FullScaleError
+from radio.streaming.timeline import Timeline
 
 
 @dataclass(frozen=True)
@@ -33,12 +33,12 @@ class Schedule:
     """Bursts by index.
 
     Args:
-        bursts: index of the first sample, and the samples.
+        timeline: the bursts.
         taken: index up to which everything was handed over.
         busy: index after the last sample that was handed over.
     """
 
-    bursts: list[tuple[int, np.ndarray]] = field(default_factory=list)
+    timeline: Timeline = field(default_factory=Timeline)
     taken: int = 0
     busy: int = 0
     _is_open: bool = False
@@ -49,15 +49,7 @@ class Schedule:
         Raises:
             FullScaleError: the sum has |x| > 1.
         """
-        last = first + samples.size
-        if any(first < start + other.size and start < last for start, other in self.bursts):
-            peak = float(np.abs(self._sum(first, last) + samples).max())
-            if peak > 1 + 1e-6:
-                raise FullScaleError(
-                    f"bursts that overlap must add up to |x| <= 1, got {peak:.3f}; lower them by "
-                    f"{20 * np.log10(peak):.1f} dB, or send one after the other"
-                )
-        self.bursts.append((first, samples))
+        self.timeline.put(samples, first)
 
     def take(self, high: int) -> list[Piece]:
         """Return what is to be handed over up to an index, in order, and forget it."""
@@ -67,20 +59,20 @@ class Schedule:
             continues = self._is_open and begin == low
             if self._is_open and not continues:
                 pieces.append(self._closing(low))
-            pieces.append(Piece(begin, self._sum(begin, end), not continues, not is_continued))
+            pieces.append(Piece(begin, self.timeline.sum(begin, end), not continues, not is_continued))
             self._is_open, self.busy = is_continued, end
         if self._is_open and not pieces and low < self.taken:
             pieces.append(self._closing(low))
-        self.bursts = [(first, samples) for first, samples in self.bursts if first + samples.size > self.taken]
+        self.timeline.forget(self.taken)
         return pieces
 
     def clear(self) -> None:
         """Withdraw what was not handed over; a burst of which a part was ends there."""
-        self.bursts.clear()
+        self.timeline.clear()
 
     def restart(self) -> None:
         """Forget everything: a new streamer has got nothing."""
-        self.bursts.clear()
+        self.timeline.clear()
         self._is_open = False
 
     def _closing(self, index: int) -> Piece:
@@ -90,7 +82,7 @@ class Schedule:
     def _runs(self, low: int, high: int) -> list[tuple[int, int, bool]]:
         """Return begin and end of all spans with samples between two indices, and whether they go on at `high`."""
         spans: list[list[int]] = []
-        for first, samples in sorted(self.bursts, key=lambda burst: burst[0]):
+        for first, samples in sorted(self.timeline.bursts, key=lambda burst: burst[0]):
             begin, end = max(first, low), first + samples.size
             if begin >= high or end <= low:
                 continue
@@ -99,11 +91,3 @@ class Schedule:
             else:
                 spans.append([begin, end])
         return [(begin, min(end, high), end > high) for begin, end in spans]
-
-    def _sum(self, low: int, high: int) -> np.ndarray:
-        wave = np.zeros(high - low, np.complex64)
-        for first, samples in self.bursts:
-            begin, end = max(low, first), min(high, first + samples.size)
-            if begin < end:
-                wave[begin - low : end - low] += samples[begin - first : end - first]
-        return wave

@@ -46,9 +46,7 @@ class Sending:
         """
         device = self.channel.device
         with device.asking("a transmit stream", self.channel.label):
-            about = device.uhd.usrp.StreamArgs("fc32", "sc16")
-            about.channels = [self.channel.number]
-            self._streamer = device.usrp.get_tx_stream(about)
+            self._streamer = device.usrp.get_tx_stream(self.channel.stream_args())
             self._event = device.uhd.types.TXAsyncMetadata()
             codes = device.uhd.types.TXMetadataEventCode
             late, dry, lost = "came too late and was not sent", "broke off, no samples came (underflow)", "was torn"

@@ -40,9 +40,10 @@ class Tuning:
     rx_antenna: str = ""
     occupied: float | None = None
 
-    def width(self, bandwidth: float) -> float:
-        """Return the width in Hz of what leaves the antenna: filters that are too narrow make no signal narrower."""
-        return max(bandwidth, self.sample_rate if self.occupied is None else self.occupied)
+    @property
+    def filters(self) -> float:
+        """Bandwidth in Hz of what the filters will let through, at most the sample rate."""
+        return self.sample_rate if self.bandwidth is None else min(self.bandwidth, self.sample_rate)
 
 
 def limits_of(channel: Channel) -> Limits:
@@ -62,10 +63,10 @@ def limits_of(channel: Channel) -> Limits:
     )
 
 
-def most_gain(channel: Channel) -> float:
-    """Return the gain in dB at which its attenuation is 0."""
+def send_gains(channel: Channel) -> Range:
+    """Return the gains in dB with which it can send; at the largest, its attenuation is 0."""
     with channel.device.asking("tx_gain", channel.label):
-        return float(channel.device.usrp.get_tx_gain_range(channel.number).stop())
+        return as_range(channel.device.usrp.get_tx_gain_range(channel.number))
 
 
 def check(channel: Channel, tuning: Tuning) -> None:
@@ -110,7 +111,7 @@ def apply(channel: Channel, tuning: Tuning) -> None:
         RadioError: UHD failed.
     """
     usrp = channel.device.usrp
-    send(channel, least_gain(channel))
+    send(channel, send_gains(channel).low)
     _put(channel, "sample_rate", usrp.set_rx_rate, usrp.get_rx_rate, tuning.sample_rate, RATE_TOLERANCE)
     _put(channel, "sample_rate", usrp.set_tx_rate, usrp.get_tx_rate, tuning.sample_rate, RATE_TOLERANCE)
     if tuning.bandwidth is not None:
@@ -124,12 +125,6 @@ def apply(channel: Channel, tuning: Tuning) -> None:
     hear(channel, tuning.rx_gain_db)
 
 
-def least_gain(channel: Channel) -> float:
-    """Return the least gain in dB with which it can send."""
-    with channel.device.asking("tx_gain", channel.label):
-        return float(channel.device.usrp.get_tx_gain_range(channel.number).start())
-
-
 def send(channel: Channel, gain: float) -> float:
     """Set the gain to send with, in dB, and return what it is.
 
@@ -138,9 +133,7 @@ def send(channel: Channel, gain: float) -> float:
         RadioError: UHD failed.
     """
     usrp = channel.device.usrp
-    with channel.device.asking("tx_gain", channel.label):
-        step = as_range(usrp.get_tx_gain_range(channel.number)).step
-    return _put(channel, "tx_gain", usrp.set_tx_gain, usrp.get_tx_gain, gain, step / 2 + GAIN_TOLERANCE)
+    return _put_gain(channel, "tx_gain", (usrp.get_tx_gain_range, usrp.set_tx_gain, usrp.get_tx_gain), gain)
 
 
 def hear(channel: Channel, gain: float) -> float:
@@ -151,9 +144,15 @@ def hear(channel: Channel, gain: float) -> float:
         RadioError: UHD failed.
     """
     usrp = channel.device.usrp
-    with channel.device.asking("rx_gain_db", channel.label):
-        step = as_range(usrp.get_rx_gain_range(channel.number)).step
-    return _put(channel, "rx_gain_db", usrp.set_rx_gain, usrp.get_rx_gain, gain, step / 2 + GAIN_TOLERANCE)
+    return _put_gain(channel, "rx_gain_db", (usrp.get_rx_gain_range, usrp.set_rx_gain, usrp.get_rx_gain), gain)
+
+
+def _put_gain(channel: Channel, setting: str, calls: tuple[Callable[..., Any], ...], gain: float) -> float:
+    """Set a gain by calls that say its range, set it, and read it; return it as it reads back, within half a step."""
+    about, write, read = calls
+    with channel.device.asking(setting, channel.label):
+        step = as_range(about(channel.number)).step
+    return _put(channel, setting, write, read, gain, step / 2 + GAIN_TOLERANCE)
 
 
 def read_settings(channel: Channel, wished: Settings) -> Settings:

@@ -9,7 +9,7 @@ import pytest
 from calibration.exchange import Signals
 from fl.radio_config import Loopback, Waveform
 from fl.radios import Bench, loopback, modem
-from radio.air import Unit
+from radio.unit import Unit
 
 CARRIER = 2.4e9
 

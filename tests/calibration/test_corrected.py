@@ -3,12 +3,13 @@ import pytest
 
 from calibration.corrected import CorrectedRadio
 from calibration.iq_correction import Imbalance
-from radio.air import Air, Unit
+from radio.air import Air
 from radio.base import FullScaleError, LateError, Samples
 from radio.fading import Fading, profile
 from radio.impairments import ReceiveChain, TransmitChain
 from radio.loopback import LoopbackRadio
 from radio.settings import Change
+from radio.unit import Unit
 
 RATE = 4e6
 SENDING, HEARING = Imbalance(0.8, -4.0, 0.03 + 0.02j), Imbalance(-0.9, 3.0, 0.04j)

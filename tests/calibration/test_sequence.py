@@ -86,10 +86,13 @@ def test_after_all_kinds_in_order_radios_are_set_and_carriers_agree(plant):
     planted = plant(7, **FAULTS)
     bench = bench_of(planted, {0: planted.agent(0), 1: planted.agent(1)})
     for kind in ("levels", "clock"):
-        assert all(step.measurement is not None for step in calibrate(kind, bench, Options()))
+        steps = steps_of(kind, bench)
+        assert {"agent 0", "agent 1"} <= set(steps)
+        assert all(step.measurement is not None for step in steps.values())
     offsets = [planted.unit(planted.agent(number)).rate / planted.unit(planted.server).rate - 1 for number in (0, 1)]
     assert max(map(abs, offsets)) < 1e-8
     again = steps_of("clock", bench)
+    assert set(again) == {"agent 0", "agent 1"}
     assert all(abs(step.measurement.quantities["offset_ppm"].value) < 1e-3 for step in again.values())
 
 

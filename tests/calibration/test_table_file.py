@@ -252,6 +252,7 @@ def test_a_lock_left_behind_does_no_harm(path):
     with FileLock(path.with_name(".calibration.json.lock")):
         pass
     store(path, [entry()], patience=0.2)
+    assert load(path).entries == (entry(),)
 
 
 # --- expiring

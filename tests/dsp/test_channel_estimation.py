@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
-from dsp.channel_estimation import average, estimate, smooth, strongest_delay
+from dsp.channel_estimation import _subspace, average, estimate, smooth, strongest_delay
 from dsp.frame import SOUNDING_REPEATS, slot_prefix, sounding, training_symbol
 from dsp.ofdm import Numerology, delay_ramp, to_bins
 
@@ -227,3 +228,13 @@ def test_a_residual_frequency_does_not_leak_into_other_subcarriers():
 def test_the_strongest_path_is_found_in_quarters_of_a_sample(delay):
     channel = delay_ramp(NUMEROLOGY, delay) + 0.5 * delay_ramp(NUMEROLOGY, delay + 6.0)
     assert strongest_delay(channel, NUMEROLOGY) == pytest.approx(delay, abs=0.25)
+
+
+def test_the_prior_is_the_same_to_the_bit_whatever_the_number_of_threads():
+    """It is computed once and kept: a run whose process computed it before the run set its threads would differ."""
+    computed = []
+    for threads in (1, 2):
+        with threadpool_limits(limits=threads, user_api="blas"):
+            computed.append(_subspace.__wrapped__(NUMEROLOGY, 4.0))
+    np.testing.assert_array_equal(computed[0][0], computed[1][0])
+    np.testing.assert_array_equal(computed[0][1], computed[1][1])

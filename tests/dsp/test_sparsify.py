@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from dsp.sparsify import count, prepare, top_k
+from dsp.sparsify import count, top_k
 
 VECTORS = arrays(np.float64, st.integers(1, 40), elements=st.sampled_from([-2.0, -1.0, 0.0, 0.5, 1.0, 2.0]))
 
@@ -39,23 +39,11 @@ def test_top_k_is_a_contraction(vector, data):
     assert rest @ rest <= (1 - k / len(vector)) * (vector @ vector) + 1e-12
 
 
-def test_kept_and_residual_make_up_the_update():
-    rng = np.random.default_rng(1)
-    update, residual = rng.standard_normal((2, 500))
-    pending = prepare(update, residual, 20)
-    assert np.array_equal(pending.residual_if_not, update + residual)
-    assert np.array_equal(pending.kept + pending.residual_if_heard, pending.residual_if_not)
-
-
-def test_over_many_rounds_nothing_is_lost():
-    rng = np.random.default_rng(2)
-    residual, sent, computed = None, 0.0, 0.0
-    for heard in rng.random(50) < 0.7:
-        update = rng.standard_normal(200)
-        pending = prepare(update, residual, 10)
-        sent, computed = sent + heard * pending.kept, computed + update
-        residual = pending.residual_if_heard if heard else pending.residual_if_not
-    assert np.allclose(sent + residual, computed, atol=1e-12)
+def test_what_is_kept_and_what_is_left_make_up_the_vector():
+    vector = np.random.default_rng(1).standard_normal(500)
+    kept = top_k(vector, 20)
+    assert np.array_equal(kept + (vector - kept), vector)
+    assert not ((vector - kept) * kept).any()
 
 
 @pytest.mark.parametrize("k", [0, 6])

@@ -15,11 +15,6 @@ SMALL = {
 }
 
 
-@pytest.fixture(scope="session")
-def cache(tmp_path_factory):
-    return tmp_path_factory.mktemp("cache")
-
-
 @pytest.fixture
 def small():
     """Return a function from overrides (section, key, value) to a small configuration."""

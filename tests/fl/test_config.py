@@ -77,6 +77,13 @@ def test_a_wrong_entry_of_a_list_is_a_problem_of_its_key(raw, words):
         ({"uplink": {"min_headroom_db": 40.0}}, "uplink.min_headroom_db", "excludes everybody"),
         ({"uplink": {"power_rule": "none"}}, "uplink.power_rule", "random phases"),
         ({"uplink": {"prior": "gaussian_mixture", "receiver": "lmmse"}}, "uplink.prior", "no prior"),
+        (
+            {"uplink": {"prior": "gaussian_mixture", "receiver": "amp", "sensing": "gaussian"}},
+            "uplink.prior",
+            "amp has no",
+        ),
+        ({"uplink": {"receiver": "amp"}}, "uplink.receiver", "uplink.sensing = gaussian"),
+        ({"uplink": {"sensing": "gaussian", "measurements": 1e-4}}, "uplink.measurements", "one real measurement"),
         ({"seed": -1}, "seed", "greater than or equal to 0"),
         ({"uplink": {"snr_db": float("nan")}}, "uplink.snr_db", "finite"),
     ],
@@ -92,7 +99,7 @@ def test_overrides_parse_like_toml_and_accept_bare_words(tmp_path):
     path.write_text("rounds = 7\n")
     config = load(path, ["uplink.kind=ideal", "uplink.snr_db=3", "uplink.memory=false", "uplink.fading.kind=none"])
     assert (config.rounds, config.uplink.kind, config.uplink.snr_db) == (7, "ideal", 3.0)
-    assert not config.uplink.memory
+    assert not config.uplink.remembers
     assert config.uplink.fading.kind == "none"
 
 

@@ -12,8 +12,9 @@ import pytest
 
 from fl import checkpoint
 from fl.config import ConfigError, dump
-from fl.experiment import RunError, RunFolder, run
+from fl.experiment import run
 from fl.history import read
+from fl.run_folder import RunError, RunFolder
 
 ROOT = Path(__file__).parent.parent.parent
 

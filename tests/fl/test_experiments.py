@@ -15,6 +15,7 @@ def test_every_experiment_is_accepted_as_it_is(path):
     load(path, ())
 
 
-def test_the_documentation_of_plutos_shows_the_experiment_as_it_is():
-    shown = indent((ROOT / "experiments/pluto.toml").read_text(), "   ")
-    assert shown in (ROOT / "docs/pluto.md").read_text()
+@pytest.mark.parametrize("name, margin", [("pluto", 3), ("usrp", 4)])
+def test_the_documentation_of_a_bench_shows_its_experiment_as_it_is(name, margin):
+    shown = indent((ROOT / f"experiments/{name}.toml").read_text(), margin * " ")
+    assert shown in (ROOT / f"docs/{name}.md").read_text()

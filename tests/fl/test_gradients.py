@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from fl.gradients import Loss, side_by_side
-from fl.models import Cnn
+from fl.models import Cnn, Mlp
 
 MODEL = Cnn(8, 5)
 RNG = np.random.default_rng(0)
@@ -51,3 +51,17 @@ def test_threads_do_not_change_a_single_bit():
     together = side_by_side(lambda item: Loss(MODEL).gradient(THETA, item)[1], work, 2)
     assert all(torch.equal(together[0], other) for other in together)
     assert torch.allclose(together[0], alone[0], rtol=1e-3, atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("n_images", [1, 10, 40, 300])
+def test_the_gradient_that_is_written_out_has_the_bits_of_autograd(n_images, dtype):
+    model = Mlp(5)
+    theta = model.init(RNG).to(dtype)
+    images, labels = torch.rand(n_images, 1, 28, 28, dtype=dtype), torch.randint(0, 5, (n_images,))
+    point = theta.clone().requires_grad_()
+    value = Loss(model).value(point, (images, labels))
+    (expected,) = torch.autograd.grad(value, point)
+    found, gradient = Loss(model).gradient(theta, (images, labels))
+    assert torch.equal(found, value.detach())
+    assert torch.equal(gradient, expected)

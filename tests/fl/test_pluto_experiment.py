@@ -7,7 +7,8 @@ import pytest
 
 from fl import pluto_radios
 from fl.config import load
-from fl.experiment import RunFolder, run
+from fl.experiment import run
+from fl.run_folder import RunFolder
 from radio.pluto.radio import PlutoRadio
 from tests.drivers import need_libiio
 

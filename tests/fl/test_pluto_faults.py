@@ -9,9 +9,10 @@ import pytest
 
 from fl import pluto_radios
 from fl.config import load
-from fl.experiment import RunError, RunFolder, run
+from fl.experiment import run
+from fl.run_folder import RunError, RunFolder
+from radio.emulation.host import serving
 from radio.emulation.protocol import Address
-from radio.emulation.server import serving
 from tests.drivers import need_libiio
 
 QUICKSTART = Path(__file__).parents[2] / "experiments" / "quickstart.toml"

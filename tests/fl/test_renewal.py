@@ -5,12 +5,12 @@ import pytest
 from calibration.sequence import Options
 from calibration.table_file import load
 from fl.config import parse
-from fl.setup import build_uplink, stations
-from fl.uplink.waveform.round import Round
+from fl.setup import build_uplink
 from radio.base import LateError, LostRadioError, RadioError
 from radio.loopback import LoopbackRadio
 from radio.settings import Change
 from tests.drivers import need_libiio
+from tests.fl.sounded import sounded
 from tools.calibrate.opening import bench_of
 from tools.calibrate.work import Work
 
@@ -50,57 +50,56 @@ def configuration(keys):
 
 
 def opened(keys):
-    return stations(configuration(keys))
+    return build_uplink(configuration(keys), 500)
 
 
-def close(on_air):
+def close(link):
+    on_air = link.stations
     for radio in (on_air.server, on_air.radio_of(0), on_air.radio_of(1)):
         radio.close()
 
 
-def play(on_air, index):
+def play(link, index):
     """Return links and exclusions of a round, up to its soundings."""
-    one = Round(on_air, (0, 1), 500, index, 1)
-    one.call()
-    return one.sound(), one.excluded
+    return sounded(link, (0, 1), index)
 
 
 def test_a_run_measures_again_what_the_restart_has_voided_and_its_bursts_arrive_on_time(calibrated):
     keys, path = calibrated
     before = path.read_bytes()
-    on_air = opened(keys)
-    links, excluded = play(on_air, 0)
+    link = opened(keys)
+    links, excluded = play(link, 0)
     assert set(links) == {0, 1}, excluded
-    assert {on_air.radio_of(agent).timing_uncertainty for agent in (0, 1)} == {1}
+    assert {link.stations.radio_of(agent).timing_uncertainty for agent in (0, 1)} == {1}
     old = {entry.radio.serial: entry.quantities["delay_samples"].value for entry in load(path).entries}
-    assert all(on_air.radio_of(agent).serial in old for agent in (0, 1))
+    assert all(link.stations.radio_of(agent).serial in old for agent in (0, 1))
     assert path.read_bytes() == before
-    close(on_air)
+    close(link)
 
 
 def test_a_stream_that_was_started_again_in_the_middle_is_measured_before_the_next_round(calibrated):
-    on_air = opened(calibrated[0])
-    play(on_air, 0)
-    radio = on_air.radio_of(1).radio
+    link = opened(calibrated[0])
+    play(link, 0)
+    radio = link.stations.radio_of(1).radio
     restart(radio)
-    links, excluded = play(on_air, 1)
+    links, excluded = play(link, 1)
     assert set(links) == {0, 1}, excluded
-    assert on_air.radio_of(1).radio is radio
-    close(on_air)
+    assert link.stations.radio_of(1).radio is radio
+    close(link)
 
 
 def test_who_cannot_be_measured_again_is_left_out_with_the_reason_and_comes_back(calibrated, monkeypatch):
-    on_air = opened(calibrated[0])
-    play(on_air, 0)
-    restart(on_air.radio_of(1).radio)
+    link = opened(calibrated[0])
+    play(link, 0)
+    restart(link.stations.radio_of(1).radio)
     with monkeypatch.context() as patched:
         patched.setattr("calibration.latency.measure", failing)
-        links, excluded = play(on_air, 1)
+        links, excluded = play(link, 1)
     assert set(links) == {0}
     assert "latency could not be measured again: RadioError: unplugged" in excluded[1]
-    links, excluded = play(on_air, 2)
+    links, excluded = play(link, 2)
     assert set(links) == {0, 1}, excluded
-    close(on_air)
+    close(link)
 
 
 @pytest.mark.parametrize("error", [LateError("too late"), LostRadioError("unplugged")])
@@ -108,24 +107,23 @@ def test_what_a_run_remembers_can_be_saved_although_an_agent_is_left_out_and_the
     calibrated, monkeypatch, error
 ):
     """The server's beacon leaves too late, or its radio is lost; nobody has called the agent that is left out."""
-    uplink = build_uplink(configuration(calibrated[0]), 500)
-    on_air = uplink.stations
-    play(on_air, 0)
-    known = uplink.state()
+    link = opened(calibrated[0])
+    play(link, 0)
+    known = link.state()
     assert sorted(known["clocks"][:, 0]) == [0, 1]
-    restart(on_air.radio_of(1).radio)
+    restart(link.stations.radio_of(1).radio)
     with monkeypatch.context() as patched:
         patched.setattr("calibration.latency.measure", failing)
-        patched.setattr(type(on_air.server), "transmit", raising(error))
+        patched.setattr(type(link.stations.server), "transmit", raising(error))
         with pytest.raises(type(error)):
-            play(on_air, 1)
-    saved = uplink.state()
+            play(link, 1)
+    saved = link.state()
     assert saved["clocks"][:, 0].tolist() == [0]
-    uplink.restore(known)
-    assert set(on_air.clocks) == {0}
-    links, excluded = play(on_air, 2)
+    link.restore(known)
+    assert [link.agent(agent).clock is not None for agent in (0, 1)] == [True, False]
+    links, excluded = play(link, 2)
     assert set(links) == {0, 1}, excluded
-    close(on_air)
+    close(link)
 
 
 def raising(error):

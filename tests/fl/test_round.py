@@ -15,16 +15,18 @@ from fl.uplink.base import Delivery
 
 
 class Recorder:
-    """An uplink that keeps what it was offered, hears the agents it is told to and scales as told."""
+    """An uplink that keeps what it was offered, hears the agents it is told to and carries what it is told to."""
 
-    def __init__(self, heard, fraction=1.0, total=None, k=50):
-        self.heard, self.fraction, self.total, self.kept_entries = np.array(heard), fraction, total, k
+    def __init__(self, heard, carry=lambda kept: kept, total=None, k=50):
+        self.heard, self.carry, self.total, self.kept_entries = np.array(heard), carry, total, k
         self.offers = []
 
     def deliver(self, offer, round_index):
         self.offers.append(offer)
-        total = (offer.kept[torch.from_numpy(self.heard)] * self.fraction).sum(0) if self.total is None else self.total
-        return Delivery(total if self.heard.any() else None, self.heard, np.full(len(self.heard), self.fraction))
+        carried = {agent: self.carry(kept) for agent, kept in zip(offer.agents, offer.kept, strict=True)}
+        sums = torch.stack(list(carried.values()))[torch.from_numpy(self.heard)].sum(0)
+        total = sums if self.total is None else self.total
+        return Delivery(total if self.heard.any() else None, self.heard, carried=carried)
 
 
 @pytest.fixture
@@ -58,10 +60,20 @@ def test_an_agent_that_was_not_heard_keeps_all_of_its_update(parts, tmp_path):
     assert torch.allclose(residuals.get(1), computed[1], atol=1e-6)
 
 
-def test_an_agent_scaled_down_keeps_the_rest(parts, tmp_path):
-    uplink = Recorder([True] * 4, fraction=0.25)
+def rounded(kept):
+    return torch.round(kept, decimals=3)
+
+
+def erased(kept):
+    return torch.where(torch.arange(kept.shape[-1]) % 3 == 0, kept, 0)
+
+
+@pytest.mark.parametrize("carry", [lambda kept: 0.25 * kept, rounded, erased], ids=["scaled", "rounded", "erased"])
+def test_what_a_payload_does_not_carry_stays_with_the_agent(parts, tmp_path, carry):
+    uplink = Recorder([True] * 4, carry)
     _, _, residuals, computed = rounds(parts, uplink, tmp_path)
-    sent = 0.25 * sum(offer.kept for offer in uplink.offers)
+    sent = sum(carry(offer.kept) for offer in uplink.offers)
+    assert not torch.allclose(sent, sum(offer.kept for offer in uplink.offers), atol=1e-6)
     left = torch.stack([residuals.get(agent) for agent in range(4)])
     assert torch.allclose(sent + left, computed, atol=1e-6)
 
@@ -77,6 +89,8 @@ def test_an_update_that_is_not_finite_is_left_out_by_name_and_the_others_go_on(p
     learner = parts.learner
 
     class Broken:
+        sends, draw = True, learner.draw
+
         def local_updates(self, theta, agents, threads):
             deltas, losses = learner.local_updates(theta, agents, threads)
             deltas[2, 7] = torch.nan

@@ -1,27 +1,32 @@
 import pytest
+import torch
 
 from fl.setup import assemble
-from fl.uplink.ideal import IdealUplink
-from fl.uplink.symbol import SymbolUplink
+from fl.uplink.digital import DigitalServer
+from fl.uplink.ideal import IdealServer
+from fl.uplink.one_bit import OneBitServer
+from fl.uplink.symbol import SymbolServer
 
 
 @pytest.mark.parametrize(
     ("overrides", "kind", "kept"),
     [
-        ([("uplink", "kind", "ideal")], IdealUplink, 1.0),
-        ([("uplink", "kind", "ideal"), ("uplink", "ideal_top_k", True)], IdealUplink, 0.04),
-        ([("uplink", "sparsity", 0.1)], SymbolUplink, 0.1),
+        ([("uplink", "kind", "ideal")], IdealServer, 1.0),
+        ([("uplink", "kind", "ideal"), ("uplink", "ideal_top_k", True)], IdealServer, 0.04),
+        ([("uplink", "sparsity", 0.1)], SymbolServer, 0.1),
+        ([("uplink", "kind", "digital")], DigitalServer, 0.04),
+        ([("uplink", "kind", "one_bit"), ("server", "lr", 0.01)], OneBitServer, 1.0),
     ],
 )
 def test_one_key_switches_the_link(small, cache, overrides, kind, kept):
     parts = assemble(small(*overrides), cache)
-    assert isinstance(parts.uplink, kind)
+    assert isinstance(parts.uplink.server(torch.zeros(1)), kind)
     assert parts.uplink.kept_entries == round(kept * parts.model.dimension)
 
 
 def test_snr_sets_the_noise_for_unit_power(small, cache):
-    uplink = assemble(small(("uplink", "snr_db", 10.0)), cache).uplink
-    assert uplink.power_control.noise_var == pytest.approx(0.1)
+    server = assemble(small(("uplink", "snr_db", 10.0)), cache).uplink.server(torch.zeros(1))
+    assert server.power_control.noise_var == pytest.approx(0.1)
 
 
 def test_the_identity_sends_every_entry(small, cache):

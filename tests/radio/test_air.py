@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from radio.air import Air, Unit
+from radio.air import Air
 from radio.base import FullScaleError, LateError, OverrunError
 from radio.fading import Fading, Profile, profile
 from radio.impairments import ReceiveChain, TransmitChain
@@ -11,6 +11,7 @@ from radio.loopback import LoopbackRadio
 from radio.noise import NOISE_CHUNK
 from radio.oscillator import Wander
 from radio.propagation import BLOCK
+from radio.unit import Unit
 
 RATE, CARRIER = 4e6, 2.4e9
 STEADY = Fading(profile("flat"), 0.0, RATE, k_factor=1e12)
@@ -62,6 +63,18 @@ def test_two_senders_together_are_the_sum_of_each_alone():
     assert power(heard[1,]) > 1e-4
     assert power(heard[2,]) > 1e-4
     assert np.allclose(heard[1, 2], heard[1,] + heard[2,], rtol=0, atol=1e-7)
+
+
+def test_the_order_in_which_bursts_are_handed_over_leaves_no_trace_in_the_last_bit():
+    """Units in processes of their own come in any order."""
+    bursts = [(unit, noise(5000, unit + 10 * at), at) for unit in (1, 2, 3) for at in (1000, 4000)]
+    heard = []
+    for order in (bursts, bursts[::-1], bursts[3:] + bursts[:3]):
+        air = air_of(DISPERSIVE, Unit(wander=RESTLESS), LOUD, FAST, Unit(offset_ppm=7.0))
+        for unit, samples, at in order:
+            air.transmit(unit, samples, at)
+        heard.append(air.receive(0, 9000, 500)[0].tobytes())
+    assert len(set(heard)) == 1
 
 
 def test_half_the_amplitude_is_heard_at_half_the_amplitude():

@@ -8,14 +8,17 @@ import pytest
 
 from calibration.corrected import CorrectedRadio
 from calibration.iq_correction import Imbalance
-from radio.air import Air, Unit
+from radio.air import Air
 from radio.base import FullScaleError, LateError, Radio, RadioError, Receiver
 from radio.fading import Fading, profile
 from radio.impairments import ReceiveChain, TransmitChain
 from radio.loopback import LoopbackRadio
 from radio.settings import Change, SettingError
 from radio.sigmf import Recording, Segment, record
+from radio.unit import Unit
+from tests.radio.gnuradio.behind import two
 from tests.radio.pluto.virtual import Virtual
+from tests.radio.shared_air.host import Host
 from tests.radio.usrp.virtual import pair as usrp_pair
 
 RATE = 4e6
@@ -80,6 +83,23 @@ def usrp() -> Pair:
     return Pair(sender, hearer, 0, 0, host.close)
 
 
+def shared(sender: Unit, hearer: Unit, uncertainty: int) -> Pair:
+    """Two units of an air behind a socket, of a thread of this process."""
+    units = {0: hearer, 1: sender}
+    air = Air(units.__getitem__, Fading(profile("tdl_a"), 50e-9, RATE), 2.4e9, RATE, seed=3)
+    host = Host(air, len(units), uncertainty)
+    hearing, sending = host.open(0), host.open(1)
+    hearing.expect([1])
+    sending.deliver()
+    return Pair(sending, hearing, hearer.start - sender.start, end=host.close)
+
+
+def gnuradio(sender: Unit, hearer: Unit) -> Pair:
+    """Two units of a channel of GNU Radio's blocks; their counts begin together."""
+    radios = two(sender, hearer)
+    return Pair(radios[0], radios[1], 0, end=radios[2])
+
+
 BACKENDS: dict[str, Callable[[], Pair]] = {
     "loopback": lambda: loopback(Unit(), Unit(noise_var=1e-4), 0),
     "loopback-early": lambda: loopback(
@@ -89,8 +109,16 @@ BACKENDS: dict[str, Callable[[], Pair]] = {
     ),
     "loopback-late": lambda: loopback(Unit(timing_offset=19.4), Unit(start=50, noise_var=1e-4), 20),
     "corrected-loopback": corrected_loopback,
+    "shared": lambda: shared(Unit(), Unit(noise_var=1e-4), 0),
+    "shared-early": lambda: shared(
+        Unit(start=100_000, offset_ppm=20.0, timing_offset=-19.4, timing_jitter=0.3),
+        Unit(start=7000, offset_ppm=-20.0, noise_var=1e-4),
+        20,
+    ),
     "pluto": pluto,
     "usrp": usrp,
+    "gnuradio": lambda: gnuradio(Unit(), Unit(noise_var=1e-4)),
+    "gnuradio-clocks": lambda: gnuradio(Unit(offset_ppm=20.0), Unit(offset_ppm=-20.0, noise_var=1e-4)),
 }
 
 
@@ -228,6 +256,8 @@ def test_samples_from_now_on_are_heard_as_the_radio_is_set_although_another_one_
     if turned:
         pair = replace(pair, sender=pair.hearer, hearer=pair.sender, behind=-pair.behind)
     hearer, before = pair.hearer, pair.hearer.settings.rx_gain_db
+    if hearer.limits.rx_gain_db.low == hearer.limits.rx_gain_db.high:
+        pytest.skip("how this radio hears cannot be set")
     at = pair.ahead()
     pair.sender.transmit(np.tile(burst(), 60), at)
     usual = level(pair.listen(at + 2 * BURST, 4 * BURST))

@@ -4,31 +4,15 @@ import json
 from datetime import datetime, timedelta
 
 import pytest
-from click.testing import CliRunner
 
+from tests.tools.cli import call, refused
+from tests.tools.small import small
 from tools.calibrate.work import Work
-from tools.cli import main
 
 FAULTS = "agents=2,offset_ppm=20,latency=40,level_error_db=2,iq_gain_db=0.5,iq_phase_deg=2,tx_attenuation_db=3"
 RADIO = f"loopback:{FAULTS},snr_db=25"
-CONFIG = """
-rounds = 2
-[run]
-threads = 1
-[agents]
-count = 2
-[task]
-ways = 3
-shots = 1
-queries = 2
-[model]
-kind = "cnn"
-width = 8
-[algorithm]
-order = "first"
-inner_lr = 0.1
+CONFIG = small("""
 [uplink]
-kind = "waveform"
 snr_db = 25.0
 [radio.loopback]
 offset_ppm = 20.0
@@ -38,26 +22,8 @@ iq_gain_db = 0.5
 iq_phase_deg = 2.0
 tx_attenuation_db = 3.0
 redraw = false
-[evaluation]
-every = 2
-tasks = 2
-queries = 2
-steps = 1
-"""
+""")
 KINDS = ["levels", "clock", "iq", "latency", "channel"]
-
-
-def call(*arguments, code=0):
-    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
-    assert result.exit_code == code, result.output
-    return result
-
-
-def refused(*arguments):
-    """Return the message of a command that ends with an error a user can read."""
-    result = call(*arguments, code=1)
-    assert "Traceback" not in result.output
-    return result.stderr
 
 
 @pytest.fixture(scope="module")
@@ -74,11 +40,6 @@ def config(tmp_path_factory):
     path = tmp_path_factory.mktemp("config") / "bench.toml"
     path.write_text(CONFIG)
     return path
-
-
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory):
-    return tmp_path_factory.mktemp("cache")
 
 
 def test_everything_is_measured_in_order_and_stored(bench):
@@ -122,7 +83,7 @@ def test_a_calibration_that_is_stopped_leaves_a_report_and_resuming_completes_it
     common = ["calibrate", "latency", "--radio", RADIO, "--table", path, "--report", tmp_path / "page.html"]
     with monkeypatch.context() as patch:
         patch.setattr(Work, "run", one_and_stop)
-        assert "stopped; what is stored stays, go on with --resume" in refused(*common)
+        assert "stopped; what is stored stays, go on with --resume" in call(*common, code=1).stderr
     assert "1 measurements, " in (tmp_path / "page.html").read_text()
     call(*common, "--resume")
     page = (tmp_path / "page.html").read_text()

@@ -5,30 +5,14 @@ import math
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-import click
 import pytest
-from click.testing import CliRunner
 
 from calibration.entry import entry_of
 from calibration.measurement import Measurement, Quantity, Verdict
 from calibration.table_file import load, store
 from tests.calibration.entries import AGENT, SECOND, SERVER, entry
-from tools.calibrate.table import diff, expire, show
+from tests.tools.cli import call, refused
 from tools.paths import default_table
-
-GROUP = click.Group("calibrate", [show, diff, expire])
-
-
-def call(*arguments):
-    return CliRunner().invoke(GROUP, [str(argument) for argument in arguments])
-
-
-def refused(result, *words):
-    assert result.exit_code == 1, result.output
-    assert isinstance(result.exception, SystemExit)
-    for word in words:
-        assert word in result.stderr
-    assert not result.stdout
 
 
 @pytest.fixture
@@ -50,8 +34,7 @@ def table(tmp_path):
 
 @pytest.mark.parametrize("verb", ["show", "diff", "expire"])
 def test_every_verb_has_help_with_an_example(verb):
-    result = call(verb, "--help")
-    assert result.exit_code == 0
+    result = call("calibrate", verb, "--help")
     assert f"airmeta calibrate {verb}" in result.stdout
 
 
@@ -61,8 +44,7 @@ def test_the_default_table_is_the_user_s():
 
 
 def test_a_listing_says_what_was_measured_how_well_and_whether_it_holds(table):
-    result = call("show", "--table", table)
-    assert result.exit_code == 0, result.output
+    result = call("calibrate", "show", "--table", table)
     lines = [line.strip() for line in result.stdout.splitlines()]
     assert lines[0] == f"{table}: 4 entries, 3 of them fresh"
     assert "clock against server: good, 5 min old, fresh for 24 h" in lines
@@ -79,14 +61,14 @@ def test_a_listing_says_what_was_measured_how_well_and_whether_it_holds(table):
 
 
 def test_settings_of_the_other_end_are_shown_where_they_differ(table):
-    assert "and server at" not in call("show", "--table", table).stdout
+    assert "and server at" not in call("calibrate", "show", "--table", table).stdout
     partner = replace(SERVER, settings=replace(SERVER.settings, sample_rate=8e6))
     store(table, [entry("latency", partner=partner, now=datetime.now(UTC))])
-    assert "and server at rate 8 MS/s, bandwidth 3.6 MHz" in call("show", "--table", table).stdout
+    assert "and server at rate 8 MS/s, bandwidth 3.6 MHz" in call("calibrate", "show", "--table", table).stdout
 
 
 def test_a_listing_for_machines_holds_the_entries_and_their_state(table):
-    told = json.loads(call("show", "--table", table, "--json").stdout)
+    told = json.loads(call("calibrate", "show", "--table", table, "--json").stdout)
     assert told["table"] == str(table)
     assert [(one["radio"]["serial"], one["kind"], one["fresh"]) for one in told["entries"]] == [
         ("agent", "clock", True),
@@ -102,28 +84,28 @@ def test_a_listing_for_machines_holds_the_entries_and_their_state(table):
 
 
 def test_a_listing_may_be_of_one_radio_or_kind(table):
-    told = [
-        [one["kind"] for one in json.loads(call("show", "--table", table, *wanted, "--json").stdout)["entries"]]
-        for wanted in (
-            ("--serial", "second"),
-            ("--kind", "iq"),
-            ("--serial", "server"),
-            ("--serial", "agent", "--kind", "iq"),
-        )
-    ]
-    assert told == [["iq"], ["iq", "iq"], ["clock", "latency"], ["iq"]]
+    for wanted, kinds in (
+        (("--serial", "second"), ["iq"]),
+        (("--kind", "iq"), ["iq", "iq"]),
+        (("--serial", "server"), ["clock", "latency"]),
+        (("--serial", "agent", "--kind", "iq"), ["iq"]),
+    ):
+        told = json.loads(call("calibrate", "show", "--table", table, *wanted, "--json").stdout)
+        assert [one["kind"] for one in told["entries"]] == kinds
 
 
 @pytest.mark.parametrize("verb", ["show", "expire"])
 def test_what_is_not_there_is_an_error_that_names_what_is(table, tmp_path, verb):
-    refused(call(verb, "--table", table, "--serial", "agnet"), "has no entry of agnet", "did you mean agent?")
-    refused(call(verb, "--table", table, "--kind", "levels"), "no levels; it has clock, latency, iq of agent, second")
+    there = ["calibrate", verb, "--table", table]
+    refused(*there, "--serial", "agnet", says=["has no entry of agnet", "did you mean agent?"])
+    refused(*there, "--kind", "levels", says="no levels; it has clock, latency, iq of agent, second")
     missing = tmp_path / "none.json"
-    refused(call(verb, "--table", missing), f"{missing}: no such table; make it with: airmeta calibrate all")
+    said = f"{missing}: no such table; make it with: airmeta calibrate all"
+    refused("calibrate", verb, "--table", missing, says=said)
     assert not list(tmp_path.glob(".none*"))
     missing.touch()
-    refused(call(verb, "--table", missing), f"{missing}: is empty")
-    assert call(verb, "--table", table, "--kind", "iqq").exit_code == 2
+    refused("calibrate", verb, "--table", missing, says=f"{missing}: is empty")
+    refused(*there, "--kind", "iqq", code=2, says="iqq")
 
 
 @pytest.mark.parametrize("arguments", [("show", "--table"), ("expire", "--table"), ("diff",)])
@@ -131,20 +113,21 @@ def test_a_damaged_table_is_one_message(table, tmp_path, arguments):
     damaged = tmp_path / "damaged.json"
     damaged.write_text(table.read_text()[:500])
     rest = [table] if arguments == ("diff",) else []
-    refused(call(*arguments, damaged, *rest), f"{damaged}: cut off or damaged", "delete it and measure anew")
+    said = [f"{damaged}: cut off or damaged", "delete it and measure anew"]
+    refused("calibrate", *arguments, damaged, *rest, says=said)
 
 
 def test_expired_entries_are_counted_and_stay_readable(table):
-    result = call("expire", "--table", table, "--kind", "iq")
-    assert result.exit_code == 0, result.output
+    result = call("calibrate", "expire", "--table", table, "--kind", "iq")
     assert result.stdout.splitlines()[0].startswith("iq of agent, at carrier 2400 MHz")
     assert f"{table}: 1 entry marked as expired; 1 entry had expired before" in result.stdout
-    told = json.loads(call("show", "--table", table, "--json").stdout)["entries"]
+    told = json.loads(call("calibrate", "show", "--table", table, "--json").stdout)["entries"]
     assert [one["fresh"] for one in told] == [True, True, False, False]
-    told = json.loads(call("expire", "--table", table, "--json").stdout)
+    told = json.loads(call("calibrate", "expire", "--table", table, "--json").stdout)
     assert [one["kind"] for one in told["expired"]] == ["clock", "latency"]
     assert told["expired_before"] == 2
-    assert "0 entries marked as expired; 4 entries had expired before" in call("expire", "--table", table).stdout
+    again = call("calibrate", "expire", "--table", table).stdout
+    assert "0 entries marked as expired; 4 entries had expired before" in again
 
 
 @pytest.fixture
@@ -159,8 +142,7 @@ def newer(table, tmp_path):
 
 
 def test_a_comparison_marks_what_changed_by_more_than_the_uncertainty(table, newer):
-    result = call("diff", table, newer)
-    assert result.exit_code == 0, result.output
+    result = call("calibrate", "diff", table, newer)
     lines = [line.strip() for line in result.stdout.splitlines()]
     # both uncertainties are 0.1, together 0.141
     assert "! gain   0.50 ± 0.10 dB -> 0.90 ± 0.10 dB, +2.8 of the uncertainty" in lines
@@ -172,7 +154,7 @@ def test_a_comparison_marks_what_changed_by_more_than_the_uncertainty(table, new
 
 
 def test_a_comparison_for_machines_says_the_same(table, newer):
-    told = json.loads(call("diff", table, newer, "--json").stdout)
+    told = json.loads(call("calibrate", "diff", table, newer, "--json").stdout)
     (changed,) = told["changed"]
     assert changed["quantities"]["gain"]["beyond"]
     assert changed["quantities"]["gain"]["deviation"] == pytest.approx(0.4 / math.hypot(0.1, 0.1))
@@ -185,17 +167,15 @@ def test_a_comparison_for_machines_says_the_same(table, newer):
 def test_a_comparison_sees_what_expired(table, tmp_path):
     other = tmp_path / "other.json"
     other.write_bytes(table.read_bytes())
-    call("expire", "--table", other, "--kind", "clock")
-    result = call("diff", table, other)
+    call("calibrate", "expire", "--table", other, "--kind", "clock")
+    result = call("calibrate", "diff", table, other)
     assert "expires 20" in result.stdout
     assert "offset  -12.30 ± 0.10 dB, the same" in result.stdout
     assert "1 changed, 0 only in OLD, 0 only in NEW, 3 the same" in result.stdout
 
 
 def test_a_comparison_needs_both_files(table, tmp_path):
-    result = call("diff", table, tmp_path / "none.json")
-    assert result.exit_code == 2
-    assert "does not exist" in result.stderr
+    refused("calibrate", "diff", table, tmp_path / "none.json", code=2, says="does not exist")
 
 
 def test_infinite_quantities_are_plain_json_everywhere(tmp_path):
@@ -204,6 +184,6 @@ def test_infinite_quantities_are_plain_json_everywhere(tmp_path):
         quantities = {"coherence": Quantity(value, 0.0, "s")}
         store(tmp_path / name, [entry_of(Measurement("iq", "agent", None, quantities), AGENT, None, now, "0.1.0")])
     for arguments in (("show", "--table", tmp_path / "a"), ("diff", tmp_path / "a", tmp_path / "b")):
-        text = call(*arguments, "--json").stdout
+        text = call("calibrate", *arguments, "--json").stdout
         json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
         assert '"Infinity"' in text

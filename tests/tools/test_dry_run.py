@@ -5,14 +5,13 @@ import shlex
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from click.testing import CliRunner
 
 from calibration.entry import Subject
 from calibration.table_file import store
 from radio.settings import Settings
 from tests.calibration.entries import entry
 from tests.drivers import need_libiio
-from tools.cli import main
+from tests.tools.cli import call, refused
 
 KEYS = ("radio.pluto.carrier_hz=2.44e9", "radio.tx.medium=cable", "radio.tx.authorised_band=[2.43e9, 2.45e9]")
 URIS = ("--radio", "ip:192.0.2.1", "--radio", "ip:192.0.2.2")
@@ -28,18 +27,16 @@ def no_radio(monkeypatch):
     monkeypatch.setattr("radio.pluto.link.connect", reached)
 
 
-def call(*arguments):
-    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
-    assert result.exit_code == 0, result.output
-    return result.stdout
+def printed(*arguments):
+    return call(*arguments).stdout
 
 
 def test_a_calibration_says_lo_band_gains_airtime_and_duration():
     sets = [word for key in KEYS for word in ("--set", key)]
-    told = call("calibrate", "latency", *URIS, *sets, "--dry-run")
+    told = printed("calibrate", "latency", *URIS, *sets, "--dry-run")
     for text in ("2440 MHz", "2439.5 to 2440.5 MHz", "2430 to 2450 MHz, cable", "40 dB", "Duty cycle", "Nothing was"):
         assert text in told
-    (part,) = json.loads(call("calibrate", "latency", *URIS, *sets, "--dry-run", "--json"))
+    (part,) = json.loads(printed("calibrate", "latency", *URIS, *sets, "--dry-run", "--json"))
     # ten beacons and eight groups of soundings, each of which waits for twenty blocks of 16,384 samples
     assert 18 * 20 * 16384 / 1e6 < part["seconds"] < 3 * 18 * 20 * 16384 / 1e6
     assert 0 < part["server"] < part["agent"] < 0.1 * part["seconds"]
@@ -48,7 +45,7 @@ def test_a_calibration_says_lo_band_gains_airtime_and_duration():
 def test_two_agents_take_the_server_twice_as_long():
     sets = [word for key in KEYS for word in ("--set", key)]
     one, two = (
-        json.loads(call("calibrate", "latency", *URIS, *more, *sets, "--dry-run", "--json"))[0]
+        json.loads(printed("calibrate", "latency", *URIS, *more, *sets, "--dry-run", "--json"))[0]
         for more in ((), ("--radio", "ip:192.0.2.3"))
     )
     assert (two["seconds"], two["server"]) == pytest.approx((2 * one["seconds"], 2 * one["server"]))
@@ -69,12 +66,24 @@ def experiment(tmp_path):
 
 
 def test_a_run_says_lo_band_gains_airtime_duty_cycle_and_duration(experiment):
-    about = json.loads(call("run", experiment, "--dry-run", "--json"))
+    about = json.loads(printed("run", experiment, "--dry-run", "--json"))
     assert (about["lo_hz"], about["bandwidth_hz"], about["tx_attenuation_db"]) == (2.44e9, 4e6, 20)
     assert about["authorised_band_hz"] == [2.43e9, 2.45e9]
     assert about["duration_s"] == 10 * 0.5
     most = max(about["server_airtime_s"], about["agent_airtime_s"])
     assert about["duty_cycle"] == pytest.approx(most / 0.5, abs=1e-4)
+
+
+@pytest.mark.parametrize("changes, attenuation", [(["radio.usrp.tx_attenuation_db=20"], 20), ([], "the largest")])
+@pytest.mark.parametrize("kind", ["usrp", "gnuradio"])
+def test_a_run_on_usrps_says_medium_band_and_gains(experiment, kind, changes, attenuation):
+    changes = [*changes, f"radio.kind={kind}", "radio.gnuradio.flowgraph=usrp", "radio.usrp.carrier_hz=2.44e9",
+               "radio.usrp.devices=['serial=A', 'serial=B']", "radio.usrp.rx_gain_db=7", "waveform.response_s=0.02",
+               "waveform.trigger_lead_s=0.02", "waveform.search_s=0.01"]  # fmt: skip
+    sets = [word for change in changes for word in ("--set", change)]
+    about = json.loads(printed("run", experiment, *sets, "--dry-run", "--json"))
+    assert (about["medium"], about["authorised_band_hz"]) == ("cable", [2.43e9, 2.45e9])
+    assert (about["tx_attenuation_db"], about["rx_gain_db"]) == (attenuation, 7)
 
 
 def kept(path, carrier=2.44e9, age=timedelta()):
@@ -89,9 +98,9 @@ def kept(path, carrier=2.44e9, age=timedelta()):
 
 def test_a_run_says_what_the_table_sets_on_each_radio(experiment, tmp_path):
     sets = kept(tmp_path / "t.json")
-    about = json.loads(call("run", experiment, *sets, "--dry-run", "--json"))
+    about = json.loads(printed("run", experiment, *sets, "--dry-run", "--json"))
     assert about["tx_attenuation_db"] == {"s": 12.25, "a": 12.25}
-    assert "rx_gain_db: 33 (a), 33 (s)" in call("run", experiment, *sets, "--dry-run")
+    assert "rx_gain_db: 33 (a), 33 (s)" in printed("run", experiment, *sets, "--dry-run")
 
 
 @pytest.mark.parametrize(("about", "words"), [
@@ -100,20 +109,15 @@ def test_a_run_says_what_the_table_sets_on_each_radio(experiment, tmp_path):
 ])  # fmt: skip
 def test_a_table_that_does_not_hold_is_refused_before_a_run_opens_a_radio(experiment, tmp_path, about, words):
     sets = kept(tmp_path / "t.json", **about)
-    told = CliRunner().invoke(main, ["run", str(experiment), *sets, "--dry-run"])
-    assert told.exit_code == 1
-    assert words in told.output
-    assert "levels must hold for 2 radios, does for 0" in told.output
+    refused("run", experiment, *sets, "--dry-run", says=[words, "levels must hold for 2 radios, does for 0"])
     (tmp_path / "t.json").unlink()
-    told = CliRunner().invoke(main, ["run", str(experiment), *sets, "--dry-run"])
-    assert (told.exit_code, "no such table" in told.output) == (1, True)
+    refused("run", experiment, *sets, "--dry-run", says="no such table")
 
 
 def test_what_nobody_may_assume_is_asked_for_with_the_users_own_command_to_be_filled_in():
     given = [*URIS, "--set", "radio.pluto.carrier_hz=915e6", "--agent", "0", "--reference-dbm", "0=-20.5", "--dry-run"]
-    told = CliRunner().invoke(main, ["calibrate", "all", *given])
-    assert told.exit_code == 1
-    (line,) = (line for line in told.output.splitlines() if "for you to fill in" in line)
+    told = refused("calibrate", "all", *given)
+    (line,) = (line for line in told.splitlines() if "for you to fill in" in line)
     words = shlex.split(line.partition("fill in: ")[2])
     assert words[:3] == ["airmeta", "calibrate", "all"]
     added = ["--set", "radio.tx.medium=MEDIUM", "--set", "radio.tx.authorised_band=[LOW, HIGH]"]
@@ -122,9 +126,8 @@ def test_what_nobody_may_assume_is_asked_for_with_the_users_own_command_to_be_fi
 
 
 def test_no_command_is_suggested_that_has_a_radio_twice():
-    told = CliRunner().invoke(main, ["calibrate", "all", *URIS, *URIS[:2], "--dry-run"])
-    assert "ip:192.0.2.1 more often" in told.output
-    assert "fill in" not in told.output
+    told = refused("calibrate", "all", *URIS, *URIS[:2], "--dry-run", says="ip:192.0.2.1 more often")
+    assert "fill in" not in told
 
 
 def test_a_run_over_virtual_radios_with_a_table_that_is_void_is_said_and_nothing_is_sent_to_measure_it_again(tmp_path):
@@ -140,7 +143,7 @@ def test_a_run_over_virtual_radios_with_a_table_that_is_void_is_said_and_nothing
     config.write_text("")
     used = (f"calibration.table={table}", "calibration.use=['latency']")
     sets = [word for key in (*keys, *used) for word in ("--set", key)]
-    about = json.loads(call("run", config, *sets, "--dry-run", "--json"))
+    about = json.loads(printed("run", config, *sets, "--dry-run", "--json"))
     assert about["medium"] == "cable"
     assert about["tx_attenuation_db"] == 89.75  # latency says nothing of it
     assert table.read_bytes() == before
@@ -148,9 +151,9 @@ def test_a_run_over_virtual_radios_with_a_table_that_is_void_is_said_and_nothing
 
 def test_a_radio_alone_is_rehearsed_without_agents():
     sets = [word for key in KEYS for word in ("--set", key)]
-    told = call("calibrate", "all", *URIS[:2], *sets, "--dry-run")
+    told = printed("calibrate", "all", *URIS[:2], *sets, "--dry-run")
     assert "it is alone" in told
     assert "agent(s)" not in told
-    parts = json.loads(call("calibrate", "all", *URIS[:2], *sets, "--dry-run", "--json"))
+    parts = json.loads(printed("calibrate", "all", *URIS[:2], *sets, "--dry-run", "--json"))
     assert all(part["agent"] == 0 for part in parts)
     assert any(part["seconds"] > 0 for part in parts)

@@ -21,12 +21,14 @@ def test_every_key_is_described():
         "server",
         "uplink",
         "evaluation",
+        "control",
+        "uplink.digital",
         "uplink.fading",
         "waveform",
         "calibration",
         "radio",
     }
-    tables |= {"radio.loopback", "radio.pluto", "radio.usrp", "radio.tx"}
+    tables |= {"radio.loopback", "radio.pluto", "radio.usrp", "radio.gnuradio", "radio.tx"}
     for key in set(known_keys()) - tables:
         (line,) = [line for line in page.splitlines() if line.startswith(f"| `{key}` |")]
         assert not line.endswith("|  |"), key

@@ -5,9 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 
-from tools.cli import main
+from tests.tools.cli import call
 from tools.report import on_air, waveform
 from tools.report.page import page, svg
 from tools.report.series import load_run
@@ -38,12 +37,10 @@ RATE = 4e6
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def folder(tmp_path_factory, cache):
     path = tmp_path_factory.mktemp("runs")
     (path / "small.toml").write_text(SMALL)
-    arguments = ["run", str(path / "small.toml"), "--out", str(path / "air"), "--cache", str(path / "cache"), "--quiet"]
-    result = CliRunner().invoke(main, arguments)
-    assert result.exit_code == 0, result.output
+    call("run", path / "small.toml", "--out", path / "air", "--cache", cache, "--quiet")
     return path / "air"
 
 

@@ -30,9 +30,10 @@ from typing import Any
 import click
 import numpy as np
 
-from radio.air import Air, Unit
+from radio.air import Air
 from radio.fading import Fading, Profile
 from radio.oscillator import Wander
+from radio.unit import Unit
 from tools.options import json_option
 
 AGENTS, COMPARED = (1, 2, 5, 10, 20), 10

@@ -57,10 +57,10 @@ def _run(
     """Return how often a stream broke, and samples heard over those due; the slowest unit counts."""
     from fl.virtual_plutos import Emulator, Scene
     from radio.pluto.link import Link
-    from radio.pluto.pace import FreeRunning
     from radio.pluto.radio import PlutoRadio
     from radio.pluto.tuning import Tuning
     from radio.safety import Authorisation
+    from radio.streaming.free_running import FreeRunning
 
     with ExitStack() as ending:
         served = Emulator(Scene(units, table | {"carrier_hz": CARRIER}, noise_var, 0.0, 0))

@@ -89,22 +89,42 @@ def problem(agents: int, sparsity: float, measurements: float, snr_db: float, se
     return x, sensing, (clean + noise[0] + 1j * noise[1]).astype(np.complex64), noise_var, union_support(kept)
 
 
+@dataclass(frozen=True)
+class Solved:
+    """What receivers make of one problem.
+
+    Args:
+        oamp_db: NMSE of OAMP.
+        lmmse_db: NMSE of LMMSE.
+        predicted_db: NMSE that OAMP predicts for itself.
+        iterations: of OAMP.
+    """
+
+    oamp_db: float
+    lmmse_db: float
+    predicted_db: float
+    iterations: int
+
+
+def solve(row: Row, snr_db: float, seed: int) -> Solved:
+    """Return what both receivers make of a problem of a row of the table."""
+    x, sensing, received, noise_var, _ = problem(row.agents, row.sparsity, row.measurements, snr_db, seed)
+    found = recover(received, sensing, noise_var)
+    linear = lmmse.recover(received, sensing, noise_var)
+    predicted = float(db(float(found.predicted_nmse)))
+    return Solved(float(nmse_db(found.estimate, x)), float(nmse_db(linear.estimate, x)), predicted, found.iterations)
+
+
 def _measure_row(row: Row, seeds: int, say: Callable[[str], None]) -> list[dict[str, Any]]:
     cells = []
     for place, snr_db in enumerate(SNRS_DB):
-        measured, predicted, linear, steps = [], [], [], []
-        for seed in range(seeds):
-            x, sensing, received, noise_var, _ = problem(row.agents, row.sparsity, row.measurements, snr_db, seed)
-            found = recover(received, sensing, noise_var)
-            measured.append(float(nmse_db(found.estimate, x)))
-            predicted.append(float(db(float(found.predicted_nmse))))
-            steps.append(found.iterations)
-            linear.append(float(nmse_db(lmmse.recover(received, sensing, noise_var).estimate, x)))
+        solved = [solve(row, snr_db, seed) for seed in range(seeds)]
         cell = {
             "agents": row.agents, "sparsity": row.sparsity, "measurements": row.measurements, "snr_db": snr_db,
-            "oamp_db": statistics.median(measured), "reference_db": row.oamp[place],
-            "predicted_db": statistics.median(predicted), "lmmse_db": statistics.median(linear),
-            "iterations": statistics.median(steps), "near_transition": row.near_transition,
+            "oamp_db": statistics.median(one.oamp_db for one in solved), "reference_db": row.oamp[place],
+            "predicted_db": statistics.median(one.predicted_db for one in solved),
+            "lmmse_db": statistics.median(one.lmmse_db for one in solved),
+            "iterations": statistics.median(one.iterations for one in solved), "near_transition": row.near_transition,
         }  # fmt: skip
         good = row.near_transition or abs(cell["oamp_db"] - cell["reference_db"]) <= 1
         say(

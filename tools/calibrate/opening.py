@@ -70,7 +70,8 @@ def parsed(config: Path | None, uris: tuple[str, ...], overrides: tuple[str, ...
     text = "" if config is None else _read(config)
     unneeded = called.unneeded(uris, config is not None)
     try:
-        return configuration.parse(text, settings, str(config or "defaults"), unneeded)
+        folder = None if config is None else config.parent
+        return configuration.parse(text, settings, str(config or "defaults"), unneeded, folder)
     except configuration.ConfigError as error:
         *others, last = error.problems
         missing = called.unstated(error.problems, overrides)
@@ -123,11 +124,10 @@ def signals_of(experiment: "Config", modem: "Modem") -> "Signals":
 
 def _round_span(experiment: "Config", modem: "Modem") -> float:
     """Return the seconds from an agent's last sounding to the end of the payload, at most."""
-    from fl.models import parameter_count
-    from fl.setup import codec
+    from fl.dimension import message_length
+    from fl.uplink.settings import codec
 
-    model = experiment.model
-    symbols = codec(experiment, parameter_count(model.kind, model.width, experiment.task.ways)).n_symbols
+    symbols = codec(experiment, message_length(experiment)).n_symbols
     frame = modem.frame(experiment.agents.scheduled, symbols, first=False)
     return (frame.end - frame.cycle_starts[-1]) / modem.sample_rate
 

@@ -18,8 +18,9 @@ from dsp.metrics import from_db
 from fl.radio_config import Loopback
 from fl.radios import loopback, modem
 from radio.base import Radio, RadioError, Samples
-from radio.pluto.pace import LOCK_STEP_BLOCKS, thread_blocks
 from radio.settings import Change, Settings
+from radio.streaming.lock_step import LOCK_STEP_BLOCKS
+from radio.streaming.pace import thread_blocks
 from tools.calibrate.opening import signals_of
 
 if TYPE_CHECKING:

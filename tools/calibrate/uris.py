@@ -74,7 +74,8 @@ def settings_of(uris: tuple[str, ...], has_config: bool) -> list[str]:
 
 def unneeded(uris: tuple[str, ...], has_config: bool) -> set[str]:
     """Return the keys that may contradict others, because a calibration does without what they are for."""
-    return {*(() if has_config else TIMES), *(("radio.pluto.uris",) if is_alone(uris) else ())}
+    alone = ("radio.pluto.uris",) if is_alone(uris) else ()
+    return {"agents.per_round", *(() if has_config else TIMES), *alone}
 
 
 def is_alone(uris: tuple[str, ...]) -> bool:

@@ -2,6 +2,7 @@
 
 import click
 
+from tools.radio.air import air
 from tools.radio.emulate import emulate
 from tools.radio.mute import mute
 from tools.radio.probe import probe
@@ -11,7 +12,7 @@ from tools.radio.replay import replay
 
 @click.group("radio")
 def command() -> None:
-    """Probe radios, emulate and mute them; record what a server receives, and decode it again.
+    """Probe radios, emulate and mute them, share a simulated air; record what a server receives, and decode it again.
 
     \b
     Examples:
@@ -19,10 +20,12 @@ def command() -> None:
         airmeta radio record experiments/quickstart.toml recordings --set uplink.kind=waveform --rounds 3
         airmeta radio replay recordings/*.sigmf-meta --set uplink.receiver=lmmse
         airmeta radio emulate --units 2
+        airmeta radio air experiments/quickstart.toml --set uplink.kind=waveform
         airmeta radio mute ip:192.168.2.1
     """
 
 
+command.add_command(air)
 command.add_command(emulate)
 command.add_command(mute)
 command.add_command(probe)

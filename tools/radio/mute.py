@@ -2,12 +2,20 @@
 
 import click
 
+OTHERS = (
+    "airmeta radio mute reaches PlutoSDRs only. A USRP sends nothing without samples from a program: end that program "
+    "(Ctrl-C or SIGTERM lowers its gain, too; after kill -9 the leakage of its mixer stays until a program opens it "
+    "again, or its power is taken away). A flowgraph of GNU Radio sends nothing once it has ended: end it; PlutoSDRs "
+    "behind it are muted by their URIs"
+)
+"""What to do about a radio that is no PlutoSDR."""
+
 
 @click.command("mute")
 @click.argument("uris", nargs=-1, required=True, metavar="URI…")
 @click.option("--timeout", type=click.FloatRange(min=0.1), default=5.0, show_default=True, help="Seconds to answer in.")
 def mute(uris: tuple[str, ...], timeout: float) -> None:
-    """Set the largest attenuation, take the power of the transmitter's mixer, silence the tones, and read it back.
+    """Silence PlutoSDRs: largest attenuation, no power for the transmitter's mixer, no tones, all of it read back.
 
     Exit status 1 if a radio may still be sending; the others are muted nevertheless.
 
@@ -24,7 +32,7 @@ def mute(uris: tuple[str, ...], timeout: float) -> None:
     for uri in uris:
         try:
             if not is_uri(uri):
-                raise RadioError(malformed(uri))
+                raise RadioError(f"{malformed(uri)}; {OTHERS}")
             silenced(uri, timeout)
             click.echo(f"{uri}: muted")
         except RadioError as error:

@@ -53,7 +53,7 @@ def probe(config: Path, overrides: tuple[str, ...], as_json: bool) -> None:
 
 def _probe(experiment: Any, used: Any) -> list[Any]:
     """Return the findings of all agents, as many at a time as share a round."""
-    from fl.setup import power_control
+    from fl.uplink.settings import power_control
     from fl.uplink.waveform.probe import probe
 
     agents, found = experiment.agents, []
@@ -70,11 +70,11 @@ def _radio(experiment: Any, radio: Any) -> dict[str, Any]:
 
 def _round(experiment: Any, used: Any) -> dict[str, Any]:
     """Return how long a first round of the experiment lasts, and which delays its prefix covers."""
-    from fl.models import parameter_count
-    from fl.setup import codec
+    from fl.dimension import message_length
+    from fl.uplink.settings import codec
 
-    model, modem = experiment.model, used.modem
-    symbols = codec(experiment, parameter_count(model.kind, model.width, experiment.task.ways)).n_symbols
+    modem = used.modem
+    symbols = codec(experiment, message_length(experiment)).n_symbols
     frame, grid = modem.frame(experiment.agents.scheduled, symbols, True), modem.numerology
     return {
         "carrier_hz": modem.carrier,

@@ -27,7 +27,7 @@ def axes(xlabel: str, ylabel: str) -> tuple[Figure, Axes]:
     axis = figure.subplots()
     axis.set_xlabel(xlabel)
     if xlabel == "round":
-        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))  # a single round too
     axis.set_ylabel(ylabel)
     axis.spines[["top", "right"]].set_visible(False)
     axis.grid(color="#e6e6e6", linewidth=0.7)
@@ -54,6 +54,8 @@ def accuracy(runs: Sequence[RunSeries], uses: bool) -> Figure:
         where = _position(run, uses)
         _band(axis, where, run, ("new_agent_accuracy", "new_agent_interval"), index, "-", f"{run.name}, new agents")
         _band(axis, where, run, ("train_agent_accuracy", "train_agent_interval"), index, "--", f"{run.name}, training")
+    if uses:
+        axis.ticklabel_format(axis="x", useOffset=False)
     axis.set_ylim(top=1.0)
     return legend(figure, axis)
 
@@ -92,10 +94,11 @@ def recovery_error(runs: Sequence[RunSeries]) -> Figure:
     figure, axis = axes("round", "NMSE of the sum (dB)")
     for index, run in enumerate(runs):
         if run.is_channel:
-            axis.plot(
-                run.rounds, run.values("oracle_nmse_db"), color=colour(index), linewidth=1, label=f"{run.name}, oracle"
-            )
-            axis.plot(run.rounds, run.values("predicted_nmse_db"), "k:", linewidth=0.9, label=f"{run.name}, predicted")
+            measured, predicted = run.values("oracle_nmse_db"), run.values("predicted_nmse_db")
+            if np.isfinite(measured).any():
+                axis.plot(run.rounds, measured, color=colour(index), linewidth=1, label=f"{run.name}, oracle")
+            if np.isfinite(predicted).any():
+                axis.plot(run.rounds, predicted, "k:", linewidth=0.9, label=f"{run.name}, predicted")
     return legend(figure, axis)
 
 

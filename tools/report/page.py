@@ -2,6 +2,7 @@
 
 import html
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,9 @@ from matplotlib.figure import Figure
 
 from fl.config import differences
 from radio.files import write_text
-from tools.report import figures, waveform
+from tools.report import figures, theory, waveform
 from tools.report.frame import Card, document, svg
+from tools.report.selection import has_bias, selection
 from tools.report.series import RunSeries, load_run
 
 NOTES = (
@@ -39,6 +41,7 @@ def page(runs: Sequence[RunSeries]) -> str:
         _differences(runs),
         '<div class="grid">',
         *_drawings(runs),
+        *(card.html() for card in theory.cards(runs)),
         "</div>",
         *(_on_air(run) for run in runs if run.is_waveform),
         *(_tasks(run) for run in runs if run.samples is not None),
@@ -90,6 +93,7 @@ def _drawings(runs: Sequence[RunSeries]) -> list[str]:
             lambda: figures.power(runs),
         ),
         (True, "Active agents", _exclusions(runs), lambda: figures.agents_heard(runs)),
+        *((has_bias(run), f"Selection: {run.name}", LEFT_OUT, partial(selection, run)) for run in runs),
         (
             channel,
             "Union support",
@@ -98,6 +102,9 @@ def _drawings(runs: Sequence[RunSeries]) -> list[str]:
         ),
     ]
     return [Card(name, caption, draw).html() for show, name, caption, draw in wanted if show]
+
+
+LEFT_OUT = "Of the rounds of each agent; who is always left out is not learned from."
 
 
 def _on_air(run: RunSeries) -> str:
@@ -159,7 +166,11 @@ def _tasks(run: RunSeries) -> str:
 
 
 def _exclusions(runs: Sequence[RunSeries]) -> str:
-    counted = [f"{run.name}: {reason} {count} times" for run in runs for reason, count in run.exclusions.items()]
+    counted = [
+        f"{run.name}: {reason} {count} time{'s' * (count > 1)}"
+        for run in runs
+        for reason, count in run.exclusions.items()
+    ]
     return "Left out: " + "; ".join(counted) + "." if counted else "No agent was left out."
 
 

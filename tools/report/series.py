@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from fl.config import Config
-from fl.experiment import RunFolder
 from fl.history import read
+from fl.run_folder import RunFolder
 
 
 @dataclass(frozen=True)

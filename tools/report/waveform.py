@@ -21,7 +21,7 @@ def cards(run: RunSeries) -> list[Card]:
 def summary(run: RunSeries) -> str:
     """Return which round the pictures show, and how many rounds were not received, and why."""
     failed = sum(run.failures.values())
-    kinds = ", ".join(f"{kind} {count} times" for kind, count in run.failures.items())
+    kinds = ", ".join(f"{kind} {count} time{'s' * (count > 1)}" for kind, count in run.failures.items())
     received = f"{failed} of {len(run.records)} rounds were not received: {kinds}." if failed else ""
     if run.snapshot is None:
         return f"No pictures of a round: it has no waveform.npz, which an evaluation writes. {received}".strip()

@@ -83,7 +83,7 @@ class Correction:
     track: Track
 
 
-def follow(radio: Radio, modem: Modem, beacon_at: int, known: Clock | None) -> Follower:
+def follow(radio: Radio, modem: Modem, beacon_at: int, known: Clock | None, rough: Clock | None = None) -> Follower:
     """Return what the beacon says, listening no longer than it takes to find it.
 
     Args:
@@ -91,14 +91,17 @@ def follow(radio: Radio, modem: Modem, beacon_at: int, known: Clock | None) -> F
         modem: the waveform.
         beacon_at: index of the server at which the beacon leaves.
         known: from an earlier round.
+        rough: counter beside counter to within `modem.search`, where nothing is known; None: they began together.
 
     Raises:
         NotDetected: no beacon came within the window.
         RadioError: the radio failed.
     """
-    expected = float(beacon_at) if known is None else known.index(beacon_at)
+    about = known or rough
+    expected = float(beacon_at) if about is None else about.index(beacon_at)
     if known is None:
-        margin = min(modem.search + int(np.ceil(MOST_OFFSET * beacon_at)), modem.turnaround)
+        since = beacon_at if rough is None else beacon_at - rough.server
+        margin = min(modem.search + int(np.ceil(MOST_OFFSET * since)), modem.turnaround)
     else:
         margin = TRACKED_SEARCH + int(np.ceil(MOST_DRIFT * (beacon_at - known.server)))
     numerology = modem.numerology

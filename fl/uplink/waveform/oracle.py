@@ -3,7 +3,6 @@
 The genie knows channels, clocks, phase trajectories and the linear gain of each front end, and has the same front ends.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,12 +10,17 @@ import numpy as np
 from dsp.frame import SHORT_REPEATS
 from dsp.phase_tracking import begin
 from dsp.sync import Reference
-from fl.uplink.waveform.agent import Clock, Follower
+from fl.uplink.codec import Codec
+from fl.uplink.roles import AgentGrant
+from fl.uplink.waveform.agent import Clock, Correction, Follower
+from fl.uplink.waveform.agent_role import WaveformAgent
+from fl.uplink.waveform.manner import Manner
 from fl.uplink.waveform.round import Round
 from fl.uplink.waveform.server import Link, Sounding
 from fl.uplink.waveform.settings import Modem
-from fl.uplink.waveform.stations import Stations
+from fl.uplink.waveform.stations import ServerStation
 from radio.air import Air
+from radio.base import Radio
 from radio.loopback import LoopbackRadio
 
 
@@ -77,44 +81,73 @@ class Oracle:
         return complex(np.vdot(samples, sent) / max(float(np.vdot(samples, samples).real), 1e-30)) / transmit.gain
 
 
-class GenieRound(Round):
-    """A round in which agents and server know what `Oracle` knows; noise and front ends are the same."""
+@dataclass
+class GenieAgent(WaveformAgent):
+    """An agent that knows what `Oracle` knows.
 
-    def __init__(
-        self, stations: Stations, agents: tuple[int, ...], n_symbols: int, index: int, seed: int, oracle: Oracle
-    ) -> None:
-        super().__init__(stations, agents, n_symbols, index, seed)
-        self.oracle = oracle
+    Args:
+        oracle: the truth.
+    """
 
-    def _follow(self, agent: int) -> Follower:
-        return self.oracle.follower(self._unit(agent), self.start)
+    truth: Oracle | None = None
 
-    def _turn_sounding(self, agent: int, samples: np.ndarray, first: int) -> np.ndarray:
-        return self.oracle.turn(self._unit(agent), samples, first)
+    def _hear(self, radio: Radio) -> Follower:
+        return self._oracle().follower(self._unit(), self._slot.start)
 
-    def _link(self, row: int, agent: int, soundings: list[Sounding]) -> Link:
-        link = super()._link(row, agent, soundings)
-        channel = self.oracle.channel(self._unit(agent), self.start + self.frame.payload)
-        return replace(link, channel=channel, residual=begin(link.residual.time, 0.0, 0.0))
+    def _shaped_sounding(self, samples: np.ndarray, first: int) -> np.ndarray:
+        return self._oracle().turn(self._unit(), samples, first)
 
-    def _misalignment(self, links: dict[int, Link]) -> np.ndarray | None:
+    def _shaped(self, samples: np.ndarray, first: int) -> np.ndarray:
+        turned = self._oracle().turn(self._unit(), samples, first)
+        return (turned / self._oracle().front_end_gain(self._unit(), turned)).astype(np.complex64)
+
+    def _correct(self, radio: Radio, grant: AgentGrant) -> Correction | None:
         return None
 
-    def _turn_payload(self, agent: int, _link: Link, samples: np.ndarray, first: int) -> np.ndarray:
-        turned = self.oracle.turn(self._unit(agent), samples, first)
-        return (turned / self.oracle.front_end_gain(self._unit(agent), turned)).astype(np.complex64)
+    def _oracle(self) -> Oracle:
+        if self.truth is None:
+            raise RuntimeError("a genie needs an oracle, and this one has none")
+        return self.truth
 
-    def _unit(self, agent: int) -> int:
-        radio = self.stations.radio_of(agent)
+    def _unit(self) -> int:
+        radio = self.radio()
         if not isinstance(radio, LoopbackRadio):
-            raise TypeError(f"only a simulated air has a genie, agent {agent} has a {type(radio).__name__}")
+            raise TypeError(f"only a simulated air has a genie, an agent has a {type(radio).__name__}")
         return radio.unit
 
 
-def genie(oracle: Oracle) -> Callable[[Stations, tuple[int, ...], int, int, int], Round]:
-    """Return what makes the rounds of a genie, for `WaveformUplink.round_of`."""
+class GenieRound(Round):
+    """A round in which the server knows what `Oracle` knows; noise and front ends are the same."""
 
-    def round_of(stations: Stations, agents: tuple[int, ...], n_symbols: int, index: int, seed: int) -> Round:
-        return GenieRound(stations, agents, n_symbols, index, seed, oracle)
+    def __init__(
+        self,
+        station: ServerStation,
+        codec: Codec,
+        agents: tuple[int, ...],
+        index: int,
+        oracle: Oracle,
+    ) -> None:
+        super().__init__(station, codec, agents, index)
+        self.oracle = oracle
 
-    return round_of
+    def _link(self, row: int, agent: int, soundings: list[Sounding]) -> Link:
+        link = super()._link(row, agent, soundings)
+        channel = self.oracle.channel(agent + 1, self.start + self.frame.payload)
+        return replace(link, channel=channel, residual=begin(link.residual.time, 0.0, 0.0))
+
+    def _misalignment(self) -> np.ndarray | None:
+        return None
+
+
+def genie(oracle: Oracle) -> Manner:
+    """Return the manner of a genie's rounds: agent i is unit i + 1 of the air."""
+
+    def round_of(station: ServerStation, codec: Codec, agents: tuple[int, ...], index: int) -> Round:
+        return GenieRound(station, codec, agents, index, oracle)
+
+    def agent_of(_agent: int, plain: WaveformAgent) -> WaveformAgent:
+        return GenieAgent(
+            plain.codec, plain.kept_entries, plain.modem, plain.radio, plain.runs_on, plain.oracle, oracle
+        )
+
+    return Manner(round_of, agent_of)

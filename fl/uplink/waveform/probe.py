@@ -6,9 +6,11 @@ import numpy as np
 
 from dsp.channel_estimation import strongest_delay
 from dsp.metrics import db
+from fl.uplink.codec import Codec
 from fl.uplink.grant import PowerControl
+from fl.uplink.roles import reason_of
+from fl.uplink.waveform.both_sides import BothSides
 from fl.uplink.waveform.round import MOST_CLIPPED, Round
-from fl.uplink.waveform.server import Link
 from fl.uplink.waveform.settings import Modem
 from fl.uplink.waveform.stations import Stations
 from radio.base import RadioError
@@ -58,22 +60,22 @@ def probe(
         seed: of the run.
         round_index: when: beacons of two rounds are a period apart.
     """
-    on_air = Round(stations, agents, 1, round_index, seed)
-    links: dict[int, Link] = {}
+    sides = BothSides(Codec(1, 1, "identity", "lmmse", "bernoulli_gaussian", seed), 1, control, stations)
+    absent: dict[int, str] = {}
     failure = ""
     try:
-        on_air.call()
-        links = on_air.sound()
+        reports = sides.meet(agents, round_index, absent)
+        refused = dict(sides.server.decide(agents, round_index, dict.fromkeys(agents, 1.0), reports, absent).excluded)
     except RadioError as error:
-        failure = f"{type(error).__name__}: {error}"
-    refused = on_air.grant(control, np.ones(len(agents)), links).grant.excluded if links else on_air.excluded
-    return [_finding(on_air, agent, links.get(agent), refused.get(agent, failure)) for agent in agents]
+        failure, refused = reason_of(error), absent
+    on_air = sides.server.round
+    return [_finding(on_air, agent, refused.get(agent, failure)) for agent in agents]
 
 
-def _finding(on_air: Round, agent: int, link: Link | None, reason: str) -> Finding:
-    if agent not in on_air.followers:
+def _finding(on_air: Round, agent: int, reason: str) -> Finding:
+    if agent not in on_air.reports:
         return Finding(agent, "no beacon", reason)
-    cfo = on_air.followers[agent].cfo
+    cfo, link = on_air.reports[agent].cfo, on_air.links.get(agent)
     found = Finding(agent, "silent", reason, cfo, 1e6 * cfo / on_air.modem.carrier)
     if link is None:
         return found

@@ -11,16 +11,16 @@ import numpy as np
 import torch
 from array_api_compat import to_device
 
-from dsp.frame import Frame, map_payload
+from dsp.frame import Frame
 from dsp.metrics import db
 from dsp.phase_tracking import begin
 from fl.config import Config, ConfigError, differences, parse
-from fl.models import parameter_count
+from fl.dimension import message_length
 from fl.radios import modem
-from fl.setup import codec
-from fl.streams import Purpose, stream
 from fl.threads import use_threads
 from fl.uplink.codec import Codec, like, real_like
+from fl.uplink.settings import codec
+from fl.uplink.waveform.payload import places_of
 from fl.uplink.waveform.recording import RecordedRound, sha256
 from fl.uplink.waveform.reported import link_of, silence_noise
 from fl.uplink.waveform.server import (
@@ -103,7 +103,7 @@ def decode(recorded: RecordedRound, overrides: Sequence[str] = ()) -> Decoded:
     use_threads(config.run.threads)
     fields, granted = recorded.fields, recorded.granted
     about = modem(config.waveform, recorded.carrier)
-    symbols = codec(config, parameter_count(config.model.kind, config.model.width, config.task.ways))
+    symbols = codec(config, message_length(config))
     if fields.cycles:
         frame = replace(about.frame(len(fields.agents), symbols.n_symbols, True), cycles=fields.cycles)
         links, excluded = _links(recorded, about, frame)
@@ -129,8 +129,8 @@ def decode(recorded: RecordedRound, overrides: Sequence[str] = ()) -> Decoded:
 
 def _settings(recorded: RecordedRound, overrides: Sequence[str]) -> tuple[Config, tuple[str, ...]]:
     """Return the recorded configuration with the overrides applied, and in which lines it differs from the recorded."""
-    text = recorded.fields.configuration
-    live, config = parse(text), parse(text, overrides)
+    text, folder = recorded.fields.configuration, recorded.recording.folder
+    live, config = (parse(text, given, folder=folder) for given in ((), overrides))
     recorded.recording.expect_rate(config.waveform.sample_rate)
     changed = {line.partition(":")[0]: line for line in differences(config, live)}
     refused = [_refusal(key) for key in changed if key not in RECEIVER_KEYS]
@@ -191,8 +191,7 @@ def _reported_links(recorded: RecordedRound, about: Modem, frame: Frame) -> dict
 
 def _payload(recorded: RecordedRound, about: Modem, frame: Frame, symbols: Codec, granted: Granted) -> Payload:
     fields = recorded.fields
-    rng = stream(symbols.seed, Purpose.PILOTS, fields.round)
-    places = map_payload(about.numerology, symbols.n_symbols, len(fields.agents), about.pilots, rng)
+    places = places_of(about, symbols, len(fields.agents), fields.round)
     samples = recorded.recording.receive(frame.payload_length, fields.start + frame.payload)
     return read_payload(samples.data, about, granted, places)
 

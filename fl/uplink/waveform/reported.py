@@ -25,7 +25,7 @@ MARGIN = 64  # samples before and after a beacon that is where the calibration s
 
 @dataclass(frozen=True)
 class Report:
-    """What an agent tells the server of a beacon.
+    """What an agent tells the server of a beacon, and how the server reads it.
 
     Args:
         channel: H_down, as the fixed relation of the counters shows it, shape (2K,).
@@ -38,21 +38,21 @@ class Report:
     ratio: Ratio
 
 
-def hear(radio: Radio, modem: Modem, beacon_at: int, ratio: Ratio) -> tuple[Report, Beacon]:
-    """Return what an agent reports of a beacon, and the beacon as it was found.
+def hear(radio: Radio, modem: Modem, beacon_at: int, clock_samples: int) -> tuple[np.ndarray, float, Beacon]:
+    """Return H_down and its error on each subcarrier, as an agent reports them, and the beacon as it was found.
 
     Args:
         radio: of the agent.
         modem: the waveform.
         beacon_at: index of the server at which the beacon leaves.
-        ratio: c, and the agent's counter beside the server's.
+        clock_samples: of the agent's counter ahead of the server's (`Ratio`).
 
     Raises:
         NotDetected: no beacon is where the counters say.
         RadioError: it is, but not exactly, or the radio failed.
     """
     numerology = modem.numerology
-    first = beacon_at + ratio.clock_samples - MARGIN
+    first = beacon_at + clock_samples - MARGIN
     heard = radio.receive(beacon(numerology).size + 2 * MARGIN, first)
     if heard.lost:
         raise OverrunError(f"lost {heard.lost} samples of the beacon; lower the sample rate or the load of the machine")
@@ -70,7 +70,7 @@ def hear(radio: Radio, modem: Modem, beacon_at: int, ratio: Ratio) -> tuple[Repo
     long_part = heard.data[place : place + LONG_REPEATS * numerology.n_fft]
     seen = measure_marker(long_part, 0.0, 0.0, 0.0, numerology, modem.carrier)
     channel = seen.spectrum * np.conj(training_symbol(numerology)) / modem.level
-    return Report(channel, seen.noise_var / USED_REPEATS / modem.level**2, ratio), found
+    return channel, seen.noise_var / USED_REPEATS / modem.level**2, found
 
 
 def silence_noise(samples: np.ndarray, modem: Modem) -> float:

@@ -230,29 +230,6 @@ def _sounded_span(frame: Frame) -> int:
     return frame.agents * frame.slot_length + frame.marker_length
 
 
-def payload_grid(
-    symbols: np.ndarray, modem: Modem, granted: Granted, places: PayloadMap, rows: np.ndarray
-) -> np.ndarray:
-    """Return the resource elements that agents send as granted, in units of √P, shape (len(rows), elements).
-
-    Args:
-        symbols: s_i of all agents, shape (n, M).
-        modem: the waveform.
-        granted: the decision.
-        places: map of the payload.
-        rows: the agents meant.
-    """
-    width = modem.numerology.n_subcarriers
-    grid = np.zeros((len(rows), places.symbols * width), np.complex64)
-    weights = np.broadcast_to(granted.grant.weights, (len(granted.grant.heard), width))[rows]
-    weights = weights * granted.grant.sent_fraction[rows, None]
-    grid[:, places.data] = weights.astype(np.complex64)[:, places.data % width] * symbols[rows]
-    for place, row in enumerate(rows):
-        held = places.pilots[row]
-        grid[place, held] = granted.pilot_weights[row, held % width] * places.pilot_values[row]
-    return grid
-
-
 def read_payload(samples: np.ndarray, modem: Modem, granted: Granted, places: PayloadMap) -> Payload:
     """Return the superposed symbols and who was there."""
     numerology, grant = modem.numerology, granted.grant

@@ -4,7 +4,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fl.data.base import SHAPES, DataError, check_sha256, is_cached, load
+from fl.data.base import SHAPES, is_cached, load
+from fl.data.files import DataError, check_sha256
 
 
 @pytest.fixture(scope="module")

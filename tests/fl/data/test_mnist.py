@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from fl.data import mnist
-from fl.data.base import DataError
+from fl.data.files import DataError
 
 DATA = Path(__file__).parent.parent.parent.parent.parent / "shared" / "data"
 

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from fl.data import omniglot
-from fl.data.base import DataError
+from fl.data.files import DataError
 
 DATA = Path(__file__).parent.parent.parent.parent.parent / "shared" / "data"
 needs_data = pytest.mark.skipif(not DATA.exists(), reason="needs the packed Omniglot files in ../shared/data")

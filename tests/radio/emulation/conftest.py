@@ -3,7 +3,7 @@
 import pytest
 
 from radio.emulation.bench import Bench
-from radio.emulation.server import serving
+from radio.emulation.host import serving
 from tests.radio.emulation.wire import Client
 
 

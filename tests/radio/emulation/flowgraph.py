@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """A flowgraph of GNU Radio that sends a tone through one Pluto and hears it with another; run by test_clients.py.
 
 Usage: flowgraph.py SENDER_URI HEARER_URI. Prints the bin of 64 in which the tone is, and its amplitude.

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from radio.emulation.bench import Bench
-from radio.emulation.server import serving
+from radio.emulation.host import serving
 from tests.radio.emulation.wire import RX, TX, Client
 
 LARGEST = 1 << 22  # samples of a block

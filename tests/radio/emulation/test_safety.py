@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from radio.air import Unit
 from radio.emulation.bench import Bench
+from radio.emulation.host import serving
 from radio.emulation.protocol import Address
-from radio.emulation.server import serving
 from radio.impairments import TransmitChain
+from radio.unit import Unit
 from tests.radio.emulation.test_streams import air_of
 from tests.radio.emulation.wire import RX, TX, opened, tune
 

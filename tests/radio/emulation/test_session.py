@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from radio.emulation.bench import Bench
-from radio.emulation.server import serving
+from radio.emulation.host import serving
 from tests.radio.emulation.wire import RATE, RX, TX, Client, noise, opened, tune
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from radio.emulation.bench import Bench
+from radio.emulation.host import serving
 from radio.emulation.sending import PIPELINE
-from radio.emulation.server import serving
 from tests.drivers import need_libiio
 from tests.radio.emulation.wire import RATE, RX, TX, noise, pack, tune
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from radio import exits
-from radio.base import RadioError
+from radio.base import ContactError, RadioError
 from radio.emulation.protocol import Address
 from radio.pluto import link as pluto_link
-from radio.pluto.attributes import Attributes, ContactError
+from radio.pluto.attributes import Attributes
 from tests.radio.pluto.test_safety import chip, sound
 from tests.radio.pluto.virtual import Virtual
 

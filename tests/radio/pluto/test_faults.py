@@ -7,13 +7,12 @@ from contextlib import closing
 import numpy as np
 import pytest
 
-from radio.air import Unit
-from radio.base import LateError, LostRadioError, OverrunError, RadioError
+from radio.base import ContactError, LateError, LostRadioError, OverrunError, RadioError
 from radio.emulation.clock import RealTime
 from radio.emulation.protocol import Address
-from radio.pluto.attributes import ContactError
 from radio.pluto.radio import PlutoRadio
 from radio.settings import Change, SettingError
+from radio.unit import Unit
 from tests.radio.pluto.virtual import CABLE, Virtual
 from tests.real_time import real_time
 

@@ -8,9 +8,9 @@ import pytest
 
 from radio.base import RadioError
 from radio.emulation.clock import RealTime
-from radio.pluto import pace
-from radio.pluto.pump import Pump
 from radio.pluto.stream import Stream
+from radio.streaming import threads
+from radio.streaming.pump import Pump
 from tests.radio.pluto.virtual import Virtual
 
 
@@ -47,7 +47,7 @@ def test_a_thread_that_breaks_off_for_whatever_reason_is_a_failed_radio(bench, m
         raise ValueError("planted")
 
     monkeypatch.setattr(Pump, "pull", broken)
-    with pytest.raises(RadioError, match=r"radio ip:127.*pluto-hear broke off \(ValueError\('planted'\)\)"):
+    with pytest.raises(RadioError, match=r"radio ip:127.*stream-hear broke off \(ValueError\('planted'\)\)"):
         radio.receive(2_000_000, at)
     monkeypatch.undo()
     radio.receive(10, radio.now())
@@ -63,18 +63,18 @@ def test_buffers_that_a_thread_does_not_leave_are_not_destroyed(bench, monkeypat
         push(stream, data)
 
     monkeypatch.setattr(Stream, "push", stuck)
-    monkeypatch.setattr(pace, "PATIENCE", 0.25)
+    monkeypatch.setattr(threads, "PATIENCE", 0.25)
     inside.wait()
-    _, threads = radio.link.pace._threads[pump]
+    _, both = radio.link.pace._threads._running[pump]
     radio.close()
-    assert "pluto-send must end within 0.5 s, got nothing; its buffers are kept" in caplog.text
+    assert "stream-send must end within 0.5 s, got nothing; its buffers are kept" in caplog.text
     assert pump.stream._sending is not None
     monkeypatch.undo()
     leave.set()
-    for thread in threads:
+    for thread in both:
         thread.join()
     pump.stream.close()
-    radio.link.pace._stuck.clear()
+    radio.link.pace._threads._stuck.clear()
 
 
 def test_index_and_time_of_streams_that_are_stopped_are_of_the_same_block(bench, monkeypatch):

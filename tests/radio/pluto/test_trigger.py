@@ -5,11 +5,11 @@ import logging
 import numpy as np
 import pytest
 
-from radio.air import Unit
 from radio.base import RadioError
 from radio.emulation.clock import RealTime
 from radio.emulation.tdd import IDLE
 from radio.pluto.contact import connect
+from radio.unit import Unit
 from tests.radio.pluto.test_faults import arrives, burst, place_of
 from tests.radio.pluto.virtual import Virtual
 from tests.real_time import real_time

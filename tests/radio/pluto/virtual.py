@@ -2,19 +2,21 @@
 
 from contextlib import ExitStack
 
-from radio.air import Air, Unit
+from radio.air import Air
 from radio.emulation.bench import STEADY, Bench
 from radio.emulation.clock import LockStep
+from radio.emulation.host import serving
+from radio.emulation.in_turn import in_turn
 from radio.emulation.medium import Clock
-from radio.emulation.server import serving
 from radio.fading import Fading, profile
 from radio.pluto.link import Link
-from radio.pluto.pace import FreeRunning, Pace
 from radio.pluto.radio import PlutoRadio
 from radio.pluto.start import Trigger
 from radio.pluto.tuning import Tuning
-from radio.pluto.virtual import in_turn
 from radio.safety import Authorisation
+from radio.streaming.free_running import FreeRunning
+from radio.streaming.pace import Pace
+from radio.unit import Unit
 from tests.drivers import need_libiio
 
 CARRIER = 2.4e9

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from radio.air import Air, Unit
+from radio.air import Air
 from radio.emulation.bench import STEADY
 from radio.fading import Fading, profile
+from radio.unit import Unit
 from tests.radio.usrp.values import TXMetadataEventCode
 
 SLACK = 1e-6  # of a sample
@@ -79,6 +80,7 @@ class Board:
         count: of channels.
         has_pps: whether a PPS arrives.
         is_locked: whether its reference holds.
+        has_satellites: whether its GPSDO is locked.
         sources: that it has.
         starts_at: what its time was at the world's 0, before anybody set it.
     """
@@ -88,6 +90,7 @@ class Board:
     count: int = 1
     has_pps: bool = True
     is_locked: bool = True
+    has_satellites: bool = True
     sources: tuple = ("internal", "external", "mimo", "gpsdo")
     starts_at: float = 1234.5
     stubborn: dict = field(default_factory=dict)
@@ -114,6 +117,10 @@ class Board:
         if self.has_pps and self.time_source != "internal":
             self.pending = second, self.world.last_edge() + 1
 
+    def change_master_clock(self):
+        """Go on from another time: the count of ticks stays, what a tick is does not."""
+        self.starts_at, self.pending = self.shift + 0.123, None
+
     def last_pps(self):
         if self.has_pps and self.time_source != "internal":
             edge = self.world.last_edge()
@@ -132,7 +139,7 @@ class Channel:
         unit: on the air.
         stubborn: what getters return, whatever was set, by the name of the setting.
         refuses: settings at which UHD raises.
-        dies_after: samples heard, after which it stops answering.
+        dies_after: samples heard, after which it stops answering: unplugged.
     """
 
     board: Board
@@ -176,9 +183,15 @@ class Channel:
         """The device's index now."""
         return self.world.now * self.world.rate - self.offset
 
+    def answer(self, what):
+        """Raise as UHD does if the device does not answer."""
+        if what in self.refuses or self.heard >= self.dies_after:
+            raise RuntimeError(f"RuntimeError: fifo ctrl timed out looking for acks ({what})")
+
     def put(self, setting, value):
-        if setting in self.refuses:
-            raise RuntimeError(f"RuntimeError: fifo ctrl timed out looking for acks ({setting})")
+        self.answer(setting)
+        if setting.endswith("rate") and value != self.get(setting):
+            self.board.change_master_clock()
         setattr(self, setting, value)
         if setting.endswith("freq"):
             key = {"tx_freq": "transmit_hz", "rx_freq": "receive_hz"}[setting]

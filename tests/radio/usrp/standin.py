@@ -156,10 +156,12 @@ class MultiUSRP:
         return self.boards[mboard].stubborn.get("time_source", self.boards[mboard].time_source)
 
     def get_mboard_sensor_names(self, mboard):
-        return ["ref_locked"] if "ref_locked" not in self.boards[mboard].stubborn else ["temp"]
+        stubborn = self.boards[mboard].stubborn
+        return ["temp", *(name for name in ("ref_locked", "mimo_locked", "gps_locked") if name not in stubborn)]
 
     def get_mboard_sensor(self, name, mboard):
-        return SensorValue(self.boards[mboard].is_locked)
+        board = self.boards[mboard]
+        return SensorValue(board.has_satellites if name == "gps_locked" else board.is_locked)
 
     def get_time_now(self, mboard):
         return TimeSpec(self.boards[mboard].time)
@@ -186,6 +188,7 @@ class MultiUSRP:
 
     def get_rx_stream(self, args):
         (number,) = args.channels
+        self.channels[number].answer("streams")
         self.channels[number].world.pause(self.channels[number].world.call_time)
         return RXStreamer(self.channels[number])
 

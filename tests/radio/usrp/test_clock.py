@@ -4,10 +4,7 @@ import numpy as np
 import pytest
 
 from radio.base import RadioError
-from radio.usrp import clock
-from radio.usrp.clock import Sources
-from radio.usrp.epoch import Agreement, Edge
-from tests.radio.usrp.bench import Board
+from radio.usrp.sources import Sources
 from tests.radio.usrp.virtual import Virtual
 
 EXTERNAL = Sources("external", "external")
@@ -23,15 +20,17 @@ def test_boards_are_synchronised_in_the_order_that_uhd_asks_for():
     names, calls = host.notes.names(), host.notes.calls
     order = (
         "find", "MultiUSRP", "get_rx_freq_range", "get_clock_sources", "set_clock_source", "set_time_source",
-        "get_clock_source", "get_mboard_sensor", "get_time_last_pps", "set_time_next_pps", "get_time_synchronized",
-        "set_rx_rate", "set_command_time", "set_rx_freq", "clear_command_time", "get_rx_stream", "issue_stream_cmd",
+        "get_clock_source", "get_mboard_sensor", "set_rx_rate", "set_tx_rate", "get_time_last_pps",
+        "set_time_next_pps", "get_time_synchronized", "set_command_time", "set_rx_freq", "clear_command_time",
+        "get_rx_stream", "issue_stream_cmd",
     )  # fmt: skip
     places = [first(names, name) for name in order]
     assert places == sorted(places), list(zip(order, places, strict=True))
     assert {args for name, args in calls if name == "set_clock_source"} == {("external", n) for n in range(3)}
     assert names.count("set_time_next_pps") == 1
-    between = calls[first(names, "set_time_next_pps") : first(names, "get_time_synchronized")]
-    assert len(between) == 1, "the next edge comes before anybody looks"
+    after = first(names, "set_time_next_pps")
+    spoils = {"set_clock_source", "set_time_source", "set_rx_rate", "set_tx_rate"}
+    assert not spoils & set(names[after:]), "a new clock moves the time that was set"
     host.close()
 
 
@@ -116,6 +115,11 @@ def set_to(**values):
     (set_to(has_pps=False), EXTERNAL, ("radio S1 (addr0=", "a PPS must come every second", "cable at PPS IN")),
     (set_to(is_locked=False), EXTERNAL, ("radio S1 (addr0=", "ref_locked must be true within 5 s", "REF IN")),
     (set_to(is_locked=False), Sources("mimo", "mimo"), ("radio S1", "ref_locked must be true", "the MIMO cable")),
+    (set_to(has_satellites=False), Sources("gpsdo", "gpsdo"),
+     ("radio S1", "gps_locked must be true within 5 s", "its satellites")),
+    (set_to(has_satellites=False), Sources("external", "gpsdo"), ("radio S1", "gps_locked must be true")),
+    (set_to(stubborn={"gps_locked": None}), Sources("gpsdo", "gpsdo"), ("radio S1", "the sensor gps_locked, got none")),
+    (set_to(stubborn={"mimo_locked": None}), Sources("mimo", "mimo"), ("radio S1", "the sensor mimo_locked, got none")),
     (set_to(sources=("internal", "external")), Sources("gpsdo", "gpsdo"),
      ("radio S1 (addr0=", "radio.usrp.clock_source must be one of internal, external, got gpsdo")),
     (set_to(stubborn={"clock_source": "internal"}), EXTERNAL,
@@ -137,6 +141,23 @@ def test_a_board_that_misses_the_edge_is_noticed():
         host.open()
 
 
+def test_a_device_that_kept_its_time_from_an_earlier_run_is_noticed():
+    """Its seconds are whole at the edges, but they are others."""
+    host = Virtual(2)
+    host.boards[1].set_next = lambda second: None
+    host.boards[1].change_master_clock = lambda: None
+    host.boards[1].starts_at = 57 - host.world.phase
+    with pytest.raises(RadioError, match=r"must have one time, .* 0\.0* s, 58\.0* s; give all of them the PPS of one"):
+        host.open(("serial=S0", "serial=S1"))
+
+
+def test_a_gpsdo_that_has_nobody_to_agree_with_needs_no_satellites():
+    host = Virtual(1)
+    host.boards[0].has_satellites = False
+    host.open(manner=host.manner(Sources("gpsdo", "gpsdo")))
+    host.close()
+
+
 def test_a_mimo_cable_joins_two_boards_only():
     host = Virtual(3)
     with pytest.raises(RadioError, match="MIMO cable joins the two motherboards of one device, got 3"):
@@ -155,31 +176,19 @@ def test_a_reference_that_is_lost_later_keeps_the_radio_from_sending():
     host.close()
 
 
-def test_two_hosts_on_one_distributor_get_one_time_by_agreeing_on_an_edge():
-    """Each sees edges with its own UHD and its own clock; both set the time of the edge after one they saw."""
-    hosts = {"server": Virtual([Board("A", "a")]), "b": Virtual([Board("B", "b")])}
-    hosts["b"].world.pause(0.4)  # the same pulses, as each one's world has them
-    hosts["b"].world.phase = (hosts["server"].world.phase + 0.4) % 1
-    devices = {name: [host.channels()[0].device] for name, host in hosts.items()}
-    agreement = Agreement(tuple(hosts))
-    for name, host in hosts.items():
-        clock.choose_sources(devices[name][0], EXTERNAL)
-        clock.await_edge(devices[name], host.world.pause)
-        agreement = agreement.propose(name, Edge(elapsed(host, name), 0.01))
-    for name, host in hosts.items():
-        clock.await_edge(devices[name], host.world.pause)
-        now = elapsed(host, name)
-        clock.set_next_edge(devices[name], agreement.epoch.next_second(name, Edge(now, 0.01), now))
-        host.world.pause(1.1)
-        clock.check_synchronised(devices[name][0], EXTERNAL)
-        clock.await_edge(devices[name], host.world.pause)
-        told = clock.last_edge(devices[name][0], 0)
-        agreement = agreement.report(name, told, Edge(elapsed(host, name), 0.01))
-    assert agreement.is_complete
-    zero = {name: host.boards[0].time - elapsed(host, name) for name, host in hosts.items()}
-    assert zero["server"] == pytest.approx(zero["b"], abs=1e-6)
-
-
-def elapsed(host, name):
-    """Return the time that both hosts' clocks would show."""
-    return host.world.now - (0.4 if name == "b" else 0.0)
+def test_a_reference_that_is_lost_after_a_burst_keeps_the_next_one_back_until_it_is_locked_again():
+    host = Virtual(1)
+    (radio,) = host.open()
+    wave, sent = np.full(100, 0.1, np.complex64), []
+    for is_locked in (True, False, True):
+        host.boards[0].is_locked = is_locked
+        at = radio.now() + radio.lead_time
+        if is_locked:
+            radio.transmit(wave, at)
+        else:
+            with pytest.raises(RadioError, match=r"ref_locked must be true to send .*check the cable at REF IN"):
+                radio.transmit(wave, at)
+        radio.receive(200, at)
+        sent.append(sum(count for _, count, _ in host.parts[0].radiated))
+    assert sent == [100, 100, 200]
+    host.close()

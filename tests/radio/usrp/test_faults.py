@@ -6,9 +6,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from radio.air import Unit
 from radio.base import LateError, OverrunError, RadioError
 from radio.settings import Change, SettingError
+from radio.unit import Unit
 from radio.usrp.host import find_channels
 from radio.usrp.pace import FreeRunning
 from tests.radio.usrp.bench import Board
@@ -172,6 +172,7 @@ def test_a_burst_that_runs_dry_is_raised_and_what_follows_is_late_not_shifted(ho
     with pytest.raises(LateError, match=r"broke off, no samples came \(underflow\)"):
         sender.receive(10, sender.now())
     handed = host.parts[0].radiated
+    assert len(handed) > 1
     assert all(first == begin + size for (begin, size, _), (first, _, _) in pairwise(handed))
 
 
@@ -184,7 +185,7 @@ def test_lost_samples_are_an_error_where_they_are_missing_and_the_count_goes_on(
     host.parts[1].overflow(700, is_sequence)
     with pytest.raises(OverrunError, match=rf"radio S1:1 .*700 of 2000 samples from index {gap - 300} on were lost"):
         hearer.receive(2000, gap - 300)
-    assert getattr(hearer._pump.hearing, counter) == 1
+    assert getattr(hearer._upkeep.pump.hearing, counter) == 1
     assert hearer.receive(100, gap + 700).data.size == 100
     assert hearer.receive(300, gap - 300).data.size == 300
     arrives(sender, hearer)

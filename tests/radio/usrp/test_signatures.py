@@ -10,7 +10,7 @@ import pytest
 
 from radio.base import RadioError
 from radio.settings import Change
-from radio.usrp.clock import Sources
+from radio.usrp.sources import Sources
 from tests.drivers import need_uhd
 from tests.radio.usrp.bench import Board
 from tests.radio.usrp.standin import Module

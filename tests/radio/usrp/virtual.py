@@ -4,13 +4,15 @@ import sys
 from contextlib import suppress
 from importlib.machinery import ModuleSpec
 
+import numpy as np
+
 import fl.usrp_radios
-from radio.air import Unit
 from radio.base import RadioError
 from radio.safety import Authorisation
-from radio.usrp.clock import Sources
+from radio.unit import Unit
 from radio.usrp.host import find_channels, open_radios
 from radio.usrp.manner import Manner
+from radio.usrp.sources import Sources
 from radio.usrp.tuning import Tuning
 from tests.radio.usrp.bench import Board, world
 from tests.radio.usrp.spy import Notes, Spied
@@ -38,6 +40,7 @@ class LockStep:
     def stop(self, pump):
         if pump in self.pumps:
             self.pumps.remove(pump)
+        return True
 
     def pause(self, seconds):
         """Let time pass, and everybody hear meanwhile."""
@@ -108,10 +111,14 @@ class Virtual:
     @property
     def origin(self):
         """Index of the device at index 0 of the radios."""
-        return self.radios[0]._pump.hearing.count.origin
+        return self.radios[0]._upkeep.pump.hearing.count.origin
 
     def close(self):
-        """Close the radios; one that a test has broken may fail."""
+        """Close the radios; those that a test has broken are mended, or they would be tried again at the very end."""
+        for part in self.parts:
+            part.refuses.clear()
+            part.stubborn.clear()
+            part.dies_after = np.inf
         for radio in self.radios:
             with suppress(RadioError):
                 radio.close()

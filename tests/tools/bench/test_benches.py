@@ -8,15 +8,14 @@ import subprocess
 import numpy as np
 import pytest
 import torch
-from click.testing import CliRunner
 
 from fl.algorithms.meta import MetaLearner, OuterStep
 from fl.gradients import Loss
 from fl.models import Cnn
 from tests.drivers import need_gnuradio
-from tests.test_architecture import MODULES, ROOT, imported_modules, imported_packages
-from tools.bench.air import SCRIPT, find_gnuradio, linear, one_core
-from tools.bench.group import command
+from tests.tools.cli import call, refused
+from tools.bench.air import find_gnuradio, linear, one_core
+from tools.bench.inner_steps import compare
 from tools.bench.local import INNER_LR, plain_meta_gradient
 from tools.bench.oamp import problem
 
@@ -31,11 +30,10 @@ def test_the_plain_loop_computes_what_is_measured_against_it(order):
     assert torch.allclose(plain_meta_gradient(model, theta, step, order), ours, atol=1e-9)
 
 
-def test_the_round_bench_reports_stages_and_memory(tmp_path):
+def test_the_round_bench_reports_stages_and_memory(cache, tmp_path):
     config = tmp_path / "c.toml"
     config.write_text('[model]\nkind = "mlp"\n[agents]\ncount = 3\n')
-    arguments = ["round", str(config), "--rounds", "3", "--json", "--cache", str(tmp_path)]
-    result = json.loads(CliRunner().invoke(command, arguments).stdout)
+    result = json.loads(call("bench", "round", config, "--rounds", 3, "--json", "--cache", cache).stdout)
     assert {"local", "link_and_server", "residuals_to_disk", "link_share", "peak_mib"} <= set(result)
     assert 0 < result["link_share"] < 1
 
@@ -49,10 +47,34 @@ def test_the_table_is_measured_at_the_snr_it_says():
     assert abs(support - 0.334) < 0.02
 
 
+def test_inner_steps_are_compared_at_their_own_number_of_steps_and_paired():
+    """Seed 1 and 2; column ν of a curve is accuracy after ν steps, one row for every second round."""
+    one, two = np.zeros((3, 6)), np.zeros((3, 6))
+    one[:, 2], two[:, 2] = [0.2, 0.7, 0.8], [0.5, 0.8, 0.9]
+    found = compare({(1, 1): one, (2, 1): one - 0.01, (1, 2): two, (2, 2): two}, 2, 2, 2)
+    assert found["gain"] == pytest.approx(0.105)
+    assert found["gain_low"] < 0.1
+    assert found["gain_high"] > 0.11
+    assert (found["rounds"], found["rounds_of_one"]) == (6.0, None)
+    found = compare({(1, 1): one, (2, 1): one, (1, 2): two - 0.05, (2, 2): two - 0.05}, 2, 2, 2)
+    assert (found["rounds"], found["rounds_of_one"]) == (6.0, 6.0)
+
+
+def test_the_inner_steps_bench_runs_every_number_of_steps(cache, tmp_path):
+    config = tmp_path / "c.toml"
+    config.write_text(
+        'rounds = 2\nrun = {threads = 1}\nagents = {count = 2}\nmodel = {kind = "mlp"}\nuplink = {kind = "ideal"}\n'
+        'task = {ways = 3, shots = 1, queries = 2, holdout = 2}\nalgorithm = {order = "first"}\n'
+        "evaluation = {every = 1, tasks = 2, queries = 2}\n"
+    )
+    result = json.loads(call("bench", "inner-steps", config, "--seeds", 2, "--json", "--cache", cache).stdout)
+    assert [row["nu"] for row in result["rows"]] == [2, 3, 5]
+    assert {np.shape(one) for one in result["curves"].values()} == {(2, 6)}
+
+
 @pytest.fixture(scope="module")
 def air_result():
-    arguments = ["air", "--repeats", "1", "--samples", "10000", "--json"]
-    return json.loads(CliRunner().invoke(command, arguments).stdout)
+    return json.loads(call("bench", "air", "--repeats", 1, "--samples", 10_000, "--json").stdout)
 
 
 def test_the_air_bench_reports_rates_and_how_linear_they_are(air_result):
@@ -95,13 +117,15 @@ def test_a_line_is_fitted_to_the_costs_with_its_largest_relative_error():
     assert 0.1 < linear(rows)["deviation"] < 0.5
 
 
-def test_what_links_to_gnu_radio_is_under_its_licence_and_never_imported():
-    linked = [path for path in MODULES if "gnuradio" in imported_packages(path)]
-    assert SCRIPT.relative_to(ROOT) in linked
-    names = {".".join(path.with_suffix("").parts) for path in linked}
-    for path in linked:
-        text = (ROOT / path).read_text(encoding="utf-8")
-        assert text.startswith("# SPDX-License-Identifier: GPL-3.0-or-later\n")
-        assert "is under its licence" in " ".join(text.split())
-    for path in MODULES:
-        assert not names & set(imported_modules(path)), f"{path} imports a file under the GPL"
+def test_the_bridge_bench_without_gnuradio_says_which_pythons_were_tried():
+    told = refused("bench", "gnuradio", "--python", "nothing-like-this", says="no Python with GNU Radio")
+    assert "nothing-like-this: cannot be run" in told
+
+
+def test_the_bridge_bench_sends_samples_through_gnuradio_and_counts_time_on_both_sides():
+    need_gnuradio("gnuradio.zeromq")
+    told = call("bench", "gnuradio", "--samples", 20_000, "--repeats", 1, "--units", 2, "--json").stdout
+    (row,) = json.loads(told)["rows"]
+    assert row["units"] == 2
+    assert row["total"] == pytest.approx(2 * row["rate"])
+    assert 0 <= row["cpu"] < 1e-3

@@ -4,12 +4,12 @@ import json
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 
 from dsp.ofdm import Numerology
+from tests.tools.cli import call
 from tools.bench.waveform.beacon import bounds
 from tools.bench.waveform.claims import Claim, Effort, Part, chunks, share
-from tools.bench.waveform.command import NAMES, waveform
+from tools.bench.waveform.command import NAMES
 from tools.bench.waveform.pictures import PICTURES
 from tools.bench.waveform.presence import miss_probability
 from tools.bench.waveform.rounds import EVERYTHING, Case, paired, play
@@ -17,9 +17,8 @@ from tools.bench.waveform.silent import play_silent
 
 
 def test_the_command_prints_claims_and_writes_pictures(tmp_path):
-    arguments = ["--rounds", "1", "--trials", "2", "--processes", "1", "--only", "beacon", "--only", "phase"]
-    done = CliRunner().invoke(waveform, [*arguments, "--out", str(tmp_path)])
-    assert done.exit_code == 0, done.output
+    size = ["--rounds", 1, "--trials", 2, "--processes", 1]
+    done = call("bench", "waveform", *size, "--only", "beacon", "--only", "phase", "--out", tmp_path)
     result = json.loads((tmp_path / "result.json").read_text())
     assert set(result["parts"]) == {"beacon", "phase"}
     assert "claimed <= 0.5" in done.stdout
@@ -29,8 +28,7 @@ def test_the_command_prints_claims_and_writes_pictures(tmp_path):
 
 
 def test_the_machine_readable_output_is_nothing_but_json():
-    arguments = ["--trials", "1", "--processes", "1", "--only", "phase", "--json"]
-    result = json.loads(CliRunner().invoke(waveform, arguments).stdout)
+    result = json.loads(call("bench", "waveform", "--trials", 1, "--processes", 1, "--only", "phase", "--json").stdout)
     assert len(result["parts"]["phase"]["claims"]) == 2
     assert set(PICTURES) == set(NAMES)
 

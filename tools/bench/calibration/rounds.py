@@ -13,6 +13,7 @@ and with a common clock, so that a downlink estimate can serve the uplink:
 
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -56,15 +57,14 @@ def raw_config(seed: int, snr_db: float, faults: dict[str, Any], **wave: Any) ->
     }
 
 
-def _forget_ratios(raw: dict[str, Any], uplink: Uplink) -> None:
+def _without_ratios(raw: dict[str, Any], uplink: Uplink) -> Uplink:
     entries = load(Path(raw["calibration"]["table"])).select(kind="reciprocity")
     counters = {entry.radio.serial: round(entry.quantities["clock_samples"].value) for entry in entries}
     if not isinstance(uplink, WaveformUplink):
         raise TypeError(f"only the waveform has chains, got {type(uplink).__name__}")
     radio_of = uplink.stations.radio_of
-    uplink.round_of = downlink(
-        {agent: Ratio(clock_samples=counters[radio_of(agent).serial]) for agent in range(AGENTS)}
-    )
+    alike = {agent: Ratio(clock_samples=counters[radio_of(agent).serial]) for agent in range(AGENTS)}
+    return replace(uplink, manner=downlink(alike))
 
 
 def using(raw: dict[str, Any], table: Path, kinds: tuple[str, ...] = ORDER) -> dict[str, Any]:
@@ -82,7 +82,7 @@ def play(raw: dict[str, Any], rounds: int, ratio_known: bool = True) -> list[Row
     """
     uplink = build_uplink(check(raw), LENGTH)
     if not ratio_known:
-        _forget_ratios(raw, uplink)
+        uplink = _without_ratios(raw, uplink)
     rows = []
     for index in range(rounds):
         delivery = uplink.deliver(offer(raw["seed"], index), index)

@@ -23,7 +23,10 @@ NAMES = "samples", "rayleigh", "rice", "tdl", "noise", "pll", "linewidth", "walk
     metavar="FACTOR",
     help="Give GNU Radio parameters wrong by this factor: every verdict must then be DIFFERS.",
 )
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for the picture and result.json.")
+@click.option(
+    "--out", type=click.Path(path_type=Path, file_okay=False),
+    help="Folder for result.json and, if all is compared, the picture.",
+)  # fmt: skip
 @click.option("--seed", type=click.IntRange(min=1), default=1, show_default=True, help="Of all draws.")
 @json_option
 def crosscheck(

@@ -7,8 +7,9 @@ GNU Radio's `selective_fading_model` interpolates delays by a sinc cut off at th
 import numpy as np
 from scipy.signal.windows import hann
 
-from radio.air import Air, Unit
+from radio.air import Air
 from radio.fading import Fading, profile
+from radio.unit import Unit
 from tools.bench.crosscheck.effort import CARRIER, SAMPLE_RATE, Effort
 from tools.bench.crosscheck.verdict import Statistic, both
 

@@ -14,8 +14,9 @@ Samples of a gain are far apart: its law does not depend on the sample rate.
 import numpy as np
 from scipy import special, stats
 
-from radio.air import Air, Unit
+from radio.air import Air
 from radio.fading import WAVES, Fading, profile
+from radio.unit import Unit
 from tools.bench.crosscheck.effort import CARRIER, SAMPLE_RATE, Effort
 from tools.bench.crosscheck.spectra import expected_periodogram, in_bands, periodograms
 from tools.bench.crosscheck.verdict import Pair, Statistic, both

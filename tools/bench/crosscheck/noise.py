@@ -6,8 +6,9 @@ GNU Radio's `channel_model` draws its noise from a pool of 16,384 Gaussian value
 
 import numpy as np
 
-from radio.air import Air, Unit
+from radio.air import Air
 from radio.fading import Fading, profile
+from radio.unit import Unit
 from tools.bench.crosscheck.effort import CARRIER, SAMPLE_RATE, Effort
 from tools.bench.crosscheck.spectra import in_bands, periodograms
 from tools.bench.crosscheck.verdict import Statistic, both

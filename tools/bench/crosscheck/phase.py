@@ -9,9 +9,10 @@ walks every 4,096 samples and is straight in between, so its Allan variance has 
 
 import numpy as np
 
-from radio.air import Air, Unit
+from radio.air import Air
 from radio.fading import Fading, profile
 from radio.oscillator import COARSE, FINE, Wander
+from radio.unit import Unit
 from tools.bench.crosscheck.effort import CARRIER, SAMPLE_RATE, Effort
 from tools.bench.crosscheck.spectra import expected_periodogram, in_bands, periodograms
 from tools.bench.crosscheck.verdict import Statistic, both

@@ -8,10 +8,10 @@ from matplotlib.figure import Figure
 
 from tools.report.figures import colour
 
-STYLE: Any = {"font.size": 7.5, "svg.fonttype": "none", "svg.hashsalt": "crosscheck"}
+STYLE: Any = {"font.size": 8.5, "svg.fonttype": "none", "svg.hashsalt": "crosscheck"}
 PANELS = {
     "TDL-A, power over delay": ("delay (samples)", "power in ±0.4 f_s", "log"),
-    "TDL-A, correlation over frequency, real": ("Δf/f_s", "correlation: real ○, imaginary □", "linear"),
+    "TDL-A, correlation over frequency, real": ("Δf/f_s", "real ○, imaginary □", "linear"),
     "Doppler spectrum": ("f/f_D", "PSD", "linear"),
     "autocorrelation": ("f_D·τ", "correlation of the gain", "linear"),
     "level crossings": ("level/rms", "upward crossings in 1/f_D", "linear"),
@@ -25,8 +25,8 @@ BESIDE = {"TDL-A, correlation over frequency, real": "TDL-A, correlation over fr
 def crosscheck_figure(result: dict[str, Any]) -> Figure:
     """Return panels of random laws, the last one of those in which ours is not the textbook by design."""
     records = {record["name"]: record for part in result["parts"].values() for record in part["records"]}
-    figure = Figure(figsize=(11, 5.2), layout="constrained")
-    axes = figure.subplots(2, 4).ravel()
+    figure = Figure(figsize=(7.5, 9.6), layout="constrained")  # as wide as a page of the documentation
+    axes = figure.subplots(4, 2).ravel()
     for axis, (name, (xlabel, ylabel, scale)) in zip(axes, PANELS.items(), strict=True):
         _draw(axis, records[name], "o")
         if name in BESIDE:
@@ -36,7 +36,7 @@ def crosscheck_figure(result: dict[str, Any]) -> Figure:
         axis.grid(color="#e6e6e6", linewidth=0.7)
         axis.set_axisbelow(True)
     handles, labels = axes[-1].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False)
+    figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False)
     return figure
 
 

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from radio.air import Air, Unit
+from radio.air import Air
 from radio.fading import Fading, Profile, profile
 from radio.impairments import iq_imbalance
+from radio.unit import Unit
 from tools.bench.crosscheck.bridge import parts
 from tools.bench.crosscheck.effort import CARRIER, SAMPLE_RATE, Effort
 from tools.bench.crosscheck.verdict import Samples

@@ -17,9 +17,10 @@ from fl.config import check
 from fl.radios import modem as modem_of
 from fl.uplink.waveform.server import follow_link, read_soundings, slot_middle
 from fl.uplink.waveform.settings import Modem
-from radio.air import Air, Unit
+from radio.air import Air
 from radio.fading import Fading, profile
 from radio.oscillator import Wander
+from radio.unit import Unit
 from tools.bench.waveform.claims import Claim, Effort, Part, Row, chunks, share
 
 CARRIER = 2.4e9

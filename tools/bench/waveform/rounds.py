@@ -84,7 +84,8 @@ def uplink_of(case: Case, seed: int) -> WaveformUplink:
     if not isinstance(uplink, WaveformUplink):
         raise TypeError(f"a case has the uplink waveform, got {type(uplink).__name__}")
     if case.genie:
-        uplink.round_of = genie(Oracle(radio_of_server(uplink).air, uplink.stations.modem))
+        manner = genie(Oracle(radio_of_server(uplink).air, uplink.stations.modem))
+        return replace(uplink, manner=manner)
     return uplink
 
 

@@ -4,7 +4,6 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from dsp.metrics import nmse_db
@@ -14,49 +13,40 @@ from fl.round import RoundResult, run_round
 from fl.server import ServerState
 from fl.setup import Parts, assemble
 from fl.uplink.base import Delivery, Offer
+from fl.uplink.roles import Decision, TransmitReport
 from fl.uplink.waveform.link import WaveformUplink
-from fl.uplink.waveform.round import Round, Sent
-from fl.uplink.waveform.server import Granted, Link
-from fl.uplink.waveform.stations import Stations
 from radio.loopback import LoopbackRadio
 from tools.bench.waveform.claims import Row
 from tools.bench.waveform.rounds import AGENTS
 
 
-class SilentRound(Round):
-    """A round in which one of the granted agents, each in its turn, drops its payload."""
+@dataclass
+class WatchedUplink(WaveformUplink):
+    """The uplink in which one of the granted agents, each in its turn, drops its payload; it keeps the last round.
 
-    silent: int | None = None
+    Args:
+        granted: agents of the last round.
+        silent: which of them was.
+        last_offer: what was to be sent.
+        last: what was delivered.
+    """
+
     granted: tuple[int, ...] = ()
+    silent: int | None = None
+    last_offer: Offer | None = None
+    last: Delivery | None = None
 
-    def send(self, symbols: np.ndarray, links: dict[int, Link], granted: Granted) -> Sent:
+    def send(self, decision: Decision, absent: dict[int, str]) -> dict[int, TransmitReport]:
         """Let all granted agents send; the one whose turn it is believes that it does."""
-        self.granted = tuple(self.agents[row] for row in np.flatnonzero(granted.grant.heard))
-        self.silent = self.granted[self.index % len(self.granted)]
+        self.granted = tuple(decision.grants)
+        self.silent = self.granted[self.server.round.index % len(self.granted)]
         radio = self.stations.radio_of(self.silent)
         if not isinstance(radio, LoopbackRadio):
             raise TypeError(f"the bench mutes a simulated radio, agent {self.silent} has a {type(radio).__name__}")
         radio.mute()
-        sent = super().send(symbols, links, granted)
+        sent = super().send(decision, absent)
         radio.unmute()
         return sent
-
-
-@dataclass
-class WatchedUplink(WaveformUplink):
-    """The uplink with a silent agent in each round; it keeps the last round, offer and delivery."""
-
-    last_round: SilentRound | None = None
-    last_offer: Offer | None = None
-    last: Delivery | None = None
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.round_of = self._round
-
-    def _round(self, stations: Stations, agents: tuple[int, ...], n_symbols: int, index: int, seed: int) -> Round:
-        self.last_round = SilentRound(stations, agents, n_symbols, index, seed)
-        return self.last_round
 
     def deliver(self, offer: Offer, round_index: int) -> Delivery:
         """Deliver, and keep what was delivered."""
@@ -85,7 +75,7 @@ def play_silent(
         "radio": {"loopback": loopback},
     }
     parts = assemble(check(raw), cache)
-    plain = {item.name: getattr(parts.uplink, item.name) for item in fields(WaveformUplink)}
+    plain = {item.name: getattr(parts.uplink, item.name) for item in fields(WaveformUplink) if item.init}
     uplink = WatchedUplink(**plain)
     parts = replace(parts, uplink=uplink)
     residuals = ResidualStore(folder / str(seed))
@@ -99,13 +89,13 @@ def play_silent(
 
 def _judge(uplink: WatchedUplink, parts: Parts, before: ServerState, result: RoundResult) -> Row:
     """Return the wrong decisions of a round, whether its record names the silent agent, and the error of the mean."""
-    on_air, delivery, offer = uplink.last_round, uplink.last, uplink.last_offer
-    if on_air is None or delivery is None or offer is None:
+    delivery, offer = uplink.last, uplink.last_offer
+    if delivery is None or offer is None:
         raise RuntimeError("a round was judged before it was played")
     heard = {agent for agent, there in zip(offer.agents, delivery.heard, strict=True) if there}
-    wrong = len(heard ^ (set(on_air.granted) - {on_air.silent}))
-    reason = result.record["excluded"].get(on_air.silent, "")
-    row: Row = {"granted": len(on_air.granted), "wrong": wrong, "named": reason.startswith("silent")}
+    wrong = len(heard ^ (set(uplink.granted) - {uplink.silent}))
+    reason = result.record["excluded"].get(uplink.silent, "")
+    row: Row = {"granted": len(uplink.granted), "wrong": wrong, "named": reason.startswith("silent")}
     if delivery.total is None:
         return row | {"mean_error": 0.0, "nmse_db": None}
     # plain averaging: θ goes down by the mean, at the server's rate

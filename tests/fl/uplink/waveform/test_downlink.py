@@ -19,17 +19,20 @@ from fl.config import ConfigError, check, dump
 from fl.models import parameter_count
 from fl.radio_config import Calibration, Loopback, Waveform
 from fl.radios import loopback, modem
-from fl.setup import codec, power_control, stations
+from fl.setup import stations
 from fl.threads import use_threads
 from fl.uplink.base import Offer
 from fl.uplink.codec import Codec
 from fl.uplink.grant import PowerControl
+from fl.uplink.roles import AgentGrant
+from fl.uplink.settings import codec, power_control
 from fl.uplink.waveform.downlink import downlink
 from fl.uplink.waveform.link import WaveformUplink
+from fl.uplink.waveform.manner import Manner
+from fl.uplink.waveform.payload import payload_grid
 from fl.uplink.waveform.recording import load, save
 from fl.uplink.waveform.replay import decode
 from fl.uplink.waveform.reported import Report, link_of, silence_noise
-from fl.uplink.waveform.server import payload_grid
 from fl.uplink.waveform.stations import Stations
 from radio.base import OverrunError
 from radio.sigmf import RecordingError
@@ -50,10 +53,8 @@ def uplink(snr_db=20.0, seed=3, ratios=None, **changes):
     about, bench = bench_of(snr_db, seed, **changes)
     codec = Codec(LENGTH, SYMBOLS, "partial_dft", "oamp", "bernoulli_gaussian", seed=seed)
     control = PowerControl("inversion", 1.0, None, 0.0 if snr_db == np.inf else 1e-6, 5.0, 1.0)
-    made = WaveformUplink(codec, KEPT, control, Stations(about, bench.server, bench.radio_of))
-    if ratios is not None:
-        made.round_of = downlink(ratios)
-    return made
+    manner = Manner() if ratios is None else downlink(ratios)
+    return WaveformUplink(codec, KEPT, control, Stations(about, bench.server, bench.radio_of), manner)
 
 
 def calibrated(snr_db=20.0, seed=3, agents=AGENTS, **changes):
@@ -124,7 +125,7 @@ def test_without_calibration_the_sum_is_lost():
 def test_without_noise_and_with_true_ratios_the_sum_is_exact():
     """But for what smoothing leaves out, delays outside of the window that it assumes: -40 dB."""
     link = uplink(np.inf, profile="flat", fading=False)
-    link.round_of = downlink(true_ratios(link))
+    link = replace(link, manner=downlink(true_ratios(link)))
     _, seen = captured(link)
     error = np.linalg.norm(seen.payload.scaled - seen.oracle_sum) / np.linalg.norm(seen.oracle_sum)
     assert error < 1e-2
@@ -146,7 +147,7 @@ def test_the_receiver_is_told_the_variance_of_its_error(gain_error_db, phase_err
             )
             for agent, ratio in true.items()
         }
-        link.round_of = downlink(off)
+        link = replace(link, manner=downlink(off))
         _, seen = captured(link, index + 1, AGENTS)
         told.append(np.mean(np.abs(seen.payload.scaled - seen.oracle_sum) ** 2 / seen.payload.noise_var))
     # 20 draws of gain and phase a round, of which some weigh more: about 80 count, to √(2/80) = 16 %; the noise to 10 %
@@ -175,7 +176,7 @@ class Spy:
 def test_nobody_sounds_and_payloads_leave_at_the_fixed_counter_as_they_are():
     link = uplink(30.0)
     ratios = {agent: replace(ratio, clock_samples=agent) for agent, ratio in true_ratios(link, 4).items()}
-    link.round_of = downlink({agent: late_by(ratio, agent) for agent, ratio in ratios.items()})
+    link = replace(link, manner=downlink({agent: late_by(ratio, agent) for agent, ratio in ratios.items()}))
     spies = {agent: Spy(link.stations.radio_of(agent)) for agent in range(4)}
     link.stations.server = server = Spy(link.stations.server)
     link.stations.radio_of = spies.__getitem__
@@ -183,7 +184,9 @@ def test_nobody_sounds_and_payloads_leave_at_the_fixed_counter_as_they_are():
     assert delivery.heard.all()
     assert len(server.sent) == 1
     symbols = link.codec.sensing_of(1).forward(offer(1, 4).kept).numpy()
-    grid = payload_grid(symbols, link.stations.modem, seen.granted, seen.places, np.arange(4))
+    given = zip(seen.granted.grant.sent_fraction, seen.granted.grant.weights, seen.granted.pilot_weights, strict=True)
+    grants = [AgentGrant(*of_agent) for of_agent in given]
+    grid = np.array([payload_grid(symbols[i], link.stations.modem, grants[i], seen.places, i) for i in range(4)])
     waves = modulate(grid.reshape(4, -1, 200), Numerology()) * link.stations.modem.level
     for agent, spy in spies.items():
         ((samples, at),) = spy.sent
@@ -329,9 +332,8 @@ def played_uplink(config):
     use_threads(config.run.threads)
     length = parameter_count(config.model.kind, config.model.width, config.task.ways)
     as_they_come = stations(config.model_copy(update={"calibration": Calibration()}))
-    made = WaveformUplink(codec(config, length), 100, power_control(config), as_they_come)
-    made.round_of = downlink(dict.fromkeys(range(3), Ratio(gain_error_db=0.1, phase_error_deg=0.7)))
-    return made
+    manner = downlink(dict.fromkeys(range(3), Ratio(gain_error_db=0.1, phase_error_deg=0.7)))
+    return WaveformUplink(codec(config, length), 100, power_control(config), as_they_come, manner)
 
 
 def test_a_recorded_round_is_decoded_to_the_same_bytes(recorded):

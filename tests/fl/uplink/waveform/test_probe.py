@@ -5,7 +5,7 @@ import pytest
 from dsp.ofdm import delay_ramp
 from fl.radio_config import Loopback
 from fl.radios import loopback, modem
-from fl.setup import power_control
+from fl.uplink.settings import power_control
 from fl.uplink.waveform.probe import outside_prefix, probe, strongest_delay
 from fl.uplink.waveform.stations import Stations
 
@@ -25,7 +25,9 @@ def bench(configured):
 
 
 def look(stations, control):
-    return probe(stations, AGENTS, control, 1)
+    findings = probe(stations, AGENTS, control, 1)
+    assert [finding.agent for finding in findings] == [*AGENTS]
+    return findings
 
 
 def test_good_links_are_found_as_they_are(bench):

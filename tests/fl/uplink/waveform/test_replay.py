@@ -68,6 +68,7 @@ def test_a_stricter_receiver_misses_an_agent_and_says_so(rounds):
     found = decode(load(rounds[2][0]), ["waveform.presence_false_alarm=1e-300"])
     assert set(found.heard) | set(found.excluded) == {0, 1, 2}
     assert not set(found.heard) & set(found.excluded)
+    assert found.excluded
     assert all("silent" in reason for reason in found.excluded.values())
 
 

@@ -15,7 +15,8 @@ from fl.radios import loopback, modem
 from fl.uplink.base import Offer
 from fl.uplink.codec import Codec
 from fl.uplink.grant import PowerControl
-from fl.uplink.ideal import IdealUplink
+from fl.uplink.ideal import IdealAgent, IdealServer
+from fl.uplink.in_process import InProcessUplink
 from fl.uplink.waveform.link import WaveformUplink
 from fl.uplink.waveform.snapshot import snapshot, watch
 from fl.uplink.waveform.stations import Stations
@@ -119,4 +120,4 @@ def test_a_second_watcher_does_not_blind_the_first():
 
 
 def test_an_uplink_without_a_waveform_has_no_snapshot():
-    assert watch(IdealUplink(KEPT))() is None
+    assert watch(InProcessUplink(KEPT, None, IdealServer, lambda: IdealAgent(KEPT)))() is None

@@ -1,0 +1,178 @@
+"""P1: verdicts follow from the numbers, whatever these are, and the recipes hold what the verdicts ask for."""
+
+import numpy as np
+import pytest
+import torch
+
+from fl.fading import BlockFading
+from fl.theory.floors import phase_only_floor
+from tests.tools.reproduce.made import recipes, written
+from tools.bench.oamp import SNRS_DB, TABLE
+from tools.reproduce import p1_drawings, p1_gap, p1_link, p1_power, p1_receiver
+from tools.reproduce.p1 import PAPER, judge
+from tools.reproduce.p1_receiver import Cell
+from tools.reproduce.verdict import Outcome
+
+SHORT = ["rounds=10", "evaluation.every=5"]
+LOSSES = {
+    "10 dB": 1.2,
+    "19 dB": 1.0,
+    "30 dB": 0.9,
+    "M/d = .2": 1.1,
+    "M/d = .8": 0.9,
+    "no memory": 1.5,
+    "no noise": 0.95,
+}
+ACCURACIES = {"FedAvg": 0.6, "ideal": 0.805, "LMMSE": 0.75}
+GAPS = {"ideal": 0.5, "30 dB": 0.5, "10 dB": 0.3}
+
+
+def record(losses=LOSSES, accuracies=ACCURACIES, gaps=GAPS, weakest=1.0):
+    """A round of a run in which everything is as in the tables, but for a deviation that seeds share."""
+
+    def keys(sweep, job, rounds):
+        point, shared = job.point, 0.01 * job.seed
+        found = {
+            "outcome": "ok", "train_loss": losses.get(point, 1.0) + shared, "agents_scheduled": [0, 1],
+            "oracle_nmse_db": -20.0, "receive_snr_db": 20.0, "channel_uses": 700,
+            "transmit_power": {0: 0.5, 1: weakest},
+        }  # fmt: skip
+        if rounds % job.config.evaluation.every and rounds != job.config.rounds:
+            return found
+        last = accuracies.get(point, 0.8) + shared
+        early = 0.05 * (rounds < job.config.rounds)
+        gap = gaps.get(point, 0.5) + 0.02 * (job.seed % 3) + early if sweep == "gap" else 0.1
+        return found | {
+            "new_agent_accuracy": last, "accuracy_by_step": [0.2, last - 0.1, last],
+            "new_agent_loss": 1.0 + gap, "train_agent_loss": 1.0,
+        }  # fmt: skip
+
+    return keys
+
+
+@pytest.fixture
+def made(tmp_path):
+    count = iter(range(100))
+    return lambda **changed: written(tmp_path / str(next(count)), PAPER, record(**changed), SHORT)
+
+
+@pytest.fixture
+def cells(monkeypatch):
+    """A table in which OAMP is as in the reference, give or take."""
+    spread = np.linspace(-0.05, 0.05, 5)
+
+    def table(worse=0.0):
+        return tuple(
+            Cell(
+                row,
+                snr,
+                row.oamp[place] + spread + worse,
+                row.lmmse[place] - spread,
+                (row.oamp[place], row.lmmse[place]),
+            )
+            for row in TABLE
+            for place, snr in enumerate(SNRS_DB)
+        )
+
+    monkeypatch.setattr(p1_receiver, "table", table)
+    return table
+
+
+def test_what_p1_says_is_shown_where_the_numbers_say_so(made, cells):
+    verdicts = judge(made())
+    assert [verdict.item for verdict in verdicts] == ["A1", "A2", "A3", "A4", "A5", "A6"]
+    assert [verdict.outcome for verdict in verdicts] == [Outcome.SHOWN] * 6
+
+
+def test_a_loss_that_rises_with_snr_is_enough_against_a1(made):
+    found = p1_link.a1(made(losses=LOSSES | {"30 dB": 1.3}).sweeps["link"])
+    assert found.outcome is Outcome.NOT_SHOWN
+    assert "Over the whole SNR ladder the training loss rises" in found.analysis
+
+
+def test_three_points_less_than_ideal_are_enough_against_a1(made):
+    found = p1_link.a1(made(accuracies=ACCURACIES | {"ideal": 0.83}).sweeps["link"])
+    assert found.outcome is Outcome.NOT_SHOWN
+    assert "At 19 dB new agents lose more than two points" in found.analysis
+
+
+def test_noise_that_costs_more_than_the_memory_is_worth_is_enough_against_a3(made):
+    results = made(losses=LOSSES | {"no memory": 1.1, "no noise": 0.5}).sweeps["link"]
+    assert p1_link.a3(results).outcome is Outcome.NOT_SHOWN
+
+
+def test_fedavg_that_is_better_is_enough_against_a5(made):
+    assert p1_link.a5(made(accuracies={"FedAvg": 0.9}).sweeps["link"]).outcome is Outcome.NOT_SHOWN
+
+
+@pytest.mark.parametrize(
+    "gaps", [{"10 dB": 0.7}, {"ideal": 0.2, "30 dB": 0.5, "10 dB": 0.3}, {}], ids=["larger", "ideal smaller", "same"]
+)
+def test_a_gap_that_is_not_below_both_others_is_enough_against_a2(made, gaps):
+    assert p1_gap.a2(made(gaps=gaps).sweeps["gap"]).outcome is Outcome.NOT_SHOWN
+
+
+def test_one_rule_of_power_is_enough_for_a2(made):
+    found = p1_gap.a2(made(gaps={"phase only, 10 dB": 0.3}).sweeps["gap"])
+    assert found.outcome is Outcome.SHOWN
+    assert "With inversion the gap at 10 dB is not told apart" in found.analysis
+    assert "With phase_only the gap at 10 dB is smaller than at 30 dB and smaller than" in found.analysis
+
+
+def test_the_gap_counts_over_the_second_half_of_a_run(made):
+    """Of evaluations after 5 and 10 rounds, the second alone."""
+    results = made().sweeps["gap"]
+    rounds, every = p1_gap.gaps(results, "ideal")
+    assert rounds.tolist() == [5, 10]
+    assert np.allclose(p1_gap.late_gap(results, "ideal"), every[:, 1])
+
+
+def test_the_bound_grows_as_the_root_of_information(made):
+    """700 uses a round at 20 dB and two doubles by wire; four tasks."""
+    results = made().sweeps["gap"]
+    job = results.of("10 dB")[0]
+    nats = np.arange(1, 11) * (700 * np.log(101) + 2 * 64 * np.log(2))
+    expected = np.log(5) / 2 * np.sqrt(2 * nats / 4)
+    assert p1_gap.tasks(job) == 4
+    assert np.allclose(p1_gap.bound(results, "10 dB"), expected)
+
+
+def test_oamp_that_loses_where_it_should_win_is_enough_against_a4(made, cells, monkeypatch):
+    monkeypatch.setattr(p1_receiver, "table", lambda: cells(worse=40.0))
+    assert p1_receiver.a4(made().sweeps["link"]).outcome is Outcome.NOT_SHOWN
+
+
+@pytest.mark.parametrize("power", [0.9, 1.1])
+def test_a_strongest_agent_off_p_is_enough_against_a6(made, power):
+    sweeps = made(weakest=power).sweeps
+    found = p1_power.a6(sweeps["link"], sweeps["power"])
+    assert found.outcome is Outcome.NOT_SHOWN
+    assert "Off the limit: inversion, phase only, inversion, waveform" in found.analysis
+
+
+def test_the_ideal_limit_is_exact_and_compression_is_not():
+    exact = p1_power.deviations()
+    assert exact[torch.float64] < 1e-10 < exact[torch.float32] < 1e-5
+
+
+def test_the_measured_floor_of_phase_only_is_that_of_theory():
+    floor = p1_power.measured_floor(40)
+    assert floor.low < phase_only_floor(BlockFading("rayleigh")) < floor.high
+
+
+@pytest.mark.parametrize("quick", [True, False])
+def test_recipes_have_the_settings_and_seeds_that_verdicts_ask_for(quick):
+    planned = recipes(PAPER, quick)
+    settings = {name: {job.point for job in jobs} for name, jobs in planned.items()}
+    wanted = {*p1_link.SNR, *p1_link.USES, *p1_drawings.COMPARED, *p1_drawings.CURVES, p1_receiver.LINEAR}
+    assert wanted | set(p1_power.RULES.values()) == settings["link"]
+    assert settings["gap"] >= {"ideal", *(point for pair in p1_gap.PAIRS.values() for point in pair)}
+    assert settings["power"] == {*p1_power.RULES, p1_power.SELECTIVE}
+    assert {job.seed for job in planned["link"]} == set(range(1, 6))
+    assert {job.seed for job in planned["gap"]} == set(range(1, 11))
+
+
+def test_all_figures_are_drawn(made, cells):
+    results = made()
+    for drawing in PAPER.drawings:
+        assert drawing.draw(results).axes

@@ -1,0 +1,83 @@
+"""P2: verdicts follow from the numbers, whatever these are, and the recipes hold what the verdicts ask for."""
+
+import numpy as np
+import pytest
+
+from tests.tools.reproduce.made import material, recipes
+from tools.reproduce import p2_drawings, p2_gradients, p2_steps
+from tools.reproduce.p2 import PAPER, judge
+from tools.reproduce.verdict import Outcome
+
+
+def accuracy(gains=(0.01, 0.02, 0.04), early=0.3):
+    """Accuracy by step: gains of the partitions after as many steps as in training; `early` is gained speed."""
+
+    def by_step(sweep, job, rounds):
+        family, nu = job.point.rsplit(", ν = ", 1)
+        of_family = dict(zip(p2_steps.PARTITIONS, gains, strict=True)).get(family, 0.0)
+        grown = 1 - np.exp(-rounds / (10 * (1 - early * (int(nu) > 1))))
+        return [(0.8 + of_family * (step == int(nu) > 1) + 0.002 * job.seed) * grown for step in range(6)]
+
+    return by_step
+
+
+@pytest.fixture
+def made(tmp_path):
+    count = iter(range(100))
+    return lambda **changed: material(tmp_path / str(next(count)), PAPER, accuracy(**changed))
+
+
+def test_what_p2_says_is_shown_where_the_numbers_say_so(made):
+    verdicts = judge(made())
+    assert [verdict.item for verdict in verdicts] == ["B1", "B2", "B3", "B4", "B5"]
+    assert [verdict.outcome for verdict in verdicts] == [Outcome.SHOWN] * 5
+    assert "Training with as many steps pays at ν = 2, 3, 5." in verdicts[0].analysis
+
+
+def test_a_cost_under_class_skew_is_enough_against_b1(made):
+    found = p2_steps.b1(made(gains=(0.0, -0.02, 0.05), early=0.0).sweeps["steps"])
+    assert found.outcome is Outcome.NOT_SHOWN
+    assert "It costs at ν = 2, 3, 5." in found.analysis
+
+
+def test_a_gain_that_does_not_grow_with_heterogeneity_is_enough_against_b1(made):
+    found = p2_steps.b1(made(gains=(0.03, 0.03, 0.01), early=0.0).sweeps["steps"])
+    assert found.outcome is Outcome.NOT_SHOWN
+    assert "shrinks from iid to two classes" in found.analysis
+
+
+def test_more_rounds_are_enough_against_b2(made):
+    found = p2_steps.b2(made(early=-0.5).sweeps["steps"])
+    assert found.outcome is Outcome.NOT_SHOWN
+    assert "more rounds at ν = 2, 3, 5" in found.analysis
+
+
+def test_rounds_are_linear_between_evaluations_and_all_where_the_target_is_not_reached():
+    rounds, curve = np.array([2, 4]), np.array([[0.4, 0.8], [0.1, 0.2], [0.9, 0.9]])
+    found = p2_steps.rounds_to_share(curve, rounds, np.array([0.6, 0.6, 0.6]))
+    assert np.allclose(found, [3, 4, 2 * 0.6 / 0.9])
+
+
+def test_a_gradient_without_its_hessian_fails_b4_and_b3(monkeypatch):
+    whole = p2_gradients.learner
+    monkeypatch.setattr(p2_gradients, "learner", lambda order: whole("first"))
+    assert p2_gradients.b4().outcome is Outcome.NOT_SHOWN
+    assert p2_gradients.b3().outcome is Outcome.NOT_SHOWN
+    assert p2_gradients.b5().outcome is Outcome.NOT_SHOWN
+
+
+@pytest.mark.parametrize("quick", [True, False])
+def test_recipes_have_the_settings_and_seeds_that_verdicts_ask_for(quick):
+    jobs = recipes(PAPER, quick)["steps"]
+    settings = {job.point for job in jobs}
+    usual = {p2_steps.point(p2_steps.USUAL, nu) for nu in p2_steps.NUS}
+    others = {p2_steps.point(family, nu) for family in (p2_steps.UNIFORM, p2_steps.STRONG) for nu in (1, 5)}
+    assert settings >= usual | others
+    assert {job.seed for job in jobs} == set(range(1, 6))
+    assert all(job.config.evaluation.steps >= max(p2_steps.NUS) for job in jobs)
+
+
+def test_all_figures_are_drawn(made):
+    results = made()
+    for drawing in p2_drawings.DRAWINGS:
+        assert drawing.draw(results).axes

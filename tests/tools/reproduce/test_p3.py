@@ -1,0 +1,201 @@
+"""P3: verdicts follow from the numbers, whatever these are, and the recipes hold what the verdicts ask for."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+
+from tests.tools.reproduce.made import material, recipes
+from tools.reproduce.p3 import PAPER, judge
+from tools.reproduce.p3_drawings import switch_of
+from tools.reproduce.p3_numbers import (
+    AGENTS,
+    PASSES,
+    Curves,
+    against_central,
+    cell,
+    common_target,
+    personalised_at,
+    rounds_to,
+    spread_difference,
+    unmatched,
+)
+from tools.reproduce.p3_table import c1, c2, c3, c4
+from tools.reproduce.p3_training import CONTROL, STAGED, c5, c6, c7
+from tools.reproduce.verdict import Outcome
+
+ROUNDS = np.array([10, 20, 30, 40])
+SEEDS = 5
+DEVIATIONS = np.array([-2.0, -1.0, 0.0, 1.0, 2.0])[:, None] / 100
+
+
+def curve(start, end, spread=1.0):
+    """Accuracy that rises in a straight line, with deviations of seeds that stay."""
+    return np.linspace(start, end, len(ROUNDS)) + spread * DEVIATIONS
+
+
+def made(initial=0.8, gain=0.05, spread=0.5):
+    return Curves(ROUNDS, curve(0.5, initial), curve(0.5 + gain, initial + gain, spread))
+
+
+def table(initial=lambda agents, passes: 0.8, **others):
+    return {(agents, passes): made(initial(agents, passes), **others) for agents, passes in product(AGENTS, PASSES)}
+
+
+def peaked(agents, passes):
+    return 0.7 + 0.05 * (agents == 20) + {2: 0.0, 5: 0.04, 10: 0.03, 20: 0.01}[passes]
+
+
+def test_what_p3_says_is_shown_where_the_numbers_say_so():
+    cells = table(peaked)
+    verdicts = c1(cells, {"text": made()}), c2(cells), c3(cells), c4(cells), c5(cells)
+    assert [verdict.outcome for verdict in verdicts] == [Outcome.SHOWN] * 5
+    assert [verdict.item for verdict in verdicts] == ["C1", "C2", "C3", "C4", "C5"]
+
+
+def test_one_setting_without_a_gain_is_named_and_enough_against_c1():
+    cells = table() | {(5, 10): made(gain=0.0)}
+    found = c1(cells, {"text": made()})
+    assert found.outcome is Outcome.NOT_SHOWN
+    assert "Not so in: 5 agents, E = 10." in found.analysis
+    assert "Not so in: text." in c1(table(), {"text": made(gain=-0.02)}).analysis
+
+
+@pytest.mark.parametrize("spread", [0.5, 1.0, 2.0])
+def test_the_spread_over_runs_has_to_be_smaller(spread):
+    cells = table(spread=spread)
+    difference, own, initial = spread_difference(list(cells.values()), 2)
+    assert initial == pytest.approx(np.abs(DEVIATIONS).mean())
+    assert own == pytest.approx(spread * initial)
+    assert difference.value == pytest.approx(own - initial)
+    assert c2(cells).outcome is (Outcome.SHOWN if spread < 1 else Outcome.NOT_SHOWN)
+
+
+def test_spreads_that_differ_by_chance_alone_are_rarely_found_to_differ():
+    """Of 400 draws 5 % are outside an honest interval; five standard errors are allowed."""
+    rng, outside = np.random.default_rng(0), 0
+    for _ in range(400):
+        cells = [Curves(ROUNDS[:1], rng.normal(size=(SEEDS, 1)), rng.normal(size=(SEEDS, 1))) for _ in range(8)]
+        difference, _, _ = spread_difference(cells, 0)
+        outside += not difference.low < 0 < difference.high
+    assert outside < 400 * (0.05 + 5 * np.sqrt(0.05 * 0.95 / 400))
+
+
+def test_a_peak_at_the_smallest_or_largest_e_is_no_peak_and_a_flat_one_neither():
+    for rising in (lambda agents, passes: 0.7 + passes / 200, lambda agents, passes: 0.8 - passes / 200):
+        assert c3(table(rising)).outcome is Outcome.NOT_SHOWN
+    assert c3(table()).outcome is Outcome.NOT_SHOWN
+    assert "E = 20 (+9.0" in c3(table(lambda agents, passes: 0.7 + passes / 200)).numbers
+
+
+def test_more_agents_that_are_no_better_are_not_shown_to_be():
+    assert c4(table()).outcome is Outcome.NOT_SHOWN
+
+
+def test_rounds_to_a_target_are_linear_between_evaluations():
+    accuracy = np.array([[0.5, 0.7, 0.6, 0.9], [0.2, 0.3, 0.4, 0.8]])
+    assert rounds_to(accuracy, ROUNDS, 0.6) == pytest.approx([15, 35])
+    assert rounds_to(accuracy, ROUNDS, 0.25) == pytest.approx([5, 15])
+
+
+def test_every_run_reaches_the_common_target_and_one_does_not_reach_a_percent_more():
+    cells = table(peaked).values()
+    target = common_target(cells)
+    least = min(one.initial.max(1).min() for one in cells)
+    assert least - 0.01 - 1e-9 < target <= least
+
+
+def test_without_a_gain_personalised_models_need_as_many_rounds():
+    found = c5(table(gain=0.0, spread=1.0))
+    assert found.outcome is Outcome.NOT_SHOWN
+    assert "1.00 [1.00, 1.00] times the rounds" in found.numbers
+
+
+def stages(end, own):
+    """FedAvg to .8 after 20 rounds, and what comes of it after 40."""
+    rows = np.array([0.7, 0.8, (0.8 + end) / 2, end]), np.array([0.8, 0.85, (0.85 + own) / 2, own])
+    return Curves(ROUNDS, *(row + DEVIATIONS for row in rows))
+
+
+@pytest.mark.parametrize(
+    ("staged", "control", "outcome"),
+    [
+        ((0.9, 0.9), (0.8, 0.85), Outcome.SHOWN),
+        ((0.9, 0.9), (0.9, 0.9), Outcome.NOT_SHOWN),  # as FedAvg does, too
+        ((0.8, 0.85), (0.8, 0.85), Outcome.NOT_SHOWN),
+        ((0.9, 0.8), (0.8, 0.85), Outcome.NOT_SHOWN),
+    ],
+)
+def test_the_reptile_stage_has_to_do_more_than_further_rounds_and_cost_nothing(staged, control, outcome):
+    found = c6(stages(*staged), stages(*control), 20)
+    assert found.outcome is outcome
+    assert ("a part of the rise is mere training" in found.analysis) == (control[0] > 0.8)
+
+
+def central(offset=0.02):
+    """Initial accuracy from .5 to .9, a wobble in it, and personalised accuracy on a line above it."""
+    initial = np.array([0.5, 0.6, 0.72, 0.69, 0.8, 0.9]) + DEVIATIONS
+    return Curves(np.arange(1, 7), initial, initial + offset)
+
+
+def test_central_training_is_read_where_its_initial_accuracy_is_the_same():
+    for level in (0.55, 0.7, 0.85):
+        assert personalised_at(central(), 2, level) == pytest.approx(level + 0.02)
+    assert personalised_at(central(), 2, 0.99) == pytest.approx(0.92)
+
+
+def test_an_evaluation_that_is_high_by_chance_does_not_move_the_comparison_by_as_much():
+    """One evaluation of seven has .03 more initial accuracy than personalised accuracy knows of."""
+    honest = np.linspace(0.78, 0.84, 7)
+    lucky = honest + np.array([0, 0, 0.03, 0, 0, 0, 0])
+    found = personalised_at(Curves(np.arange(7), lucky[None], honest[None] + 0.02), 0, 0.82)
+    assert abs(found - 0.84) < 0.01
+
+
+def test_a_gain_over_central_training_is_the_difference_at_equal_initial_accuracy():
+    cells = table(gain=0.05, spread=1.0)
+    assert against_central(cells.values(), central(0.02)) == pytest.approx(0.03)
+    assert c7(cells, central(0.02), made()).outcome is Outcome.SHOWN
+    assert c7(cells, central(0.06), made()).outcome is Outcome.NOT_SHOWN
+    calm = c7(cells, central(0.02), made(gain=0.02, spread=1.0))
+    assert "20 agents a round +3.0" in calm.analysis
+    assert "after the Reptile stage +0.0" in calm.analysis or "after the Reptile stage -0.0" in calm.analysis
+    assert unmatched(cells.values(), central()) == (0, 0)
+    above = c7(table(lambda agents, passes: 0.95), central(), made())
+    assert "40 of 40 runs ended above" in above.analysis
+
+
+@pytest.mark.parametrize("quick", [True, False])
+def test_recipes_have_five_seeds_of_every_setting_and_differ_in_nothing_else(quick):
+    jobs = recipes(PAPER, quick)
+    assert {job.point for job in jobs["table"]} == {cell(*one) for one in product(AGENTS, PASSES)}
+    for name, planned in jobs.items():
+        for point in {job.point for job in planned}:
+            assert [job.seed for job in planned if job.point == point] == [1, 2, 3, 4, 5], name
+    for job in jobs["table"]:
+        agents, passes = job.config.agents.per_round, job.config.algorithm.local_epochs
+        assert job.point == cell(agents, passes)
+    common = {
+        (job.config.task, job.config.agents.count, job.config.evaluation.tasks, job.config.algorithm.local_lr,
+         job.config.algorithm.batch_size, job.config.evaluation.steps)
+        for name in ("table", "stages", "central") for job in jobs[name]
+    }  # fmt: skip
+    assert len(common) == 1
+    staged = next(job.config for job in jobs["stages"] if job.point == STAGED)
+    control = next(job.config for job in jobs["stages"] if job.point == CONTROL)
+    assert staged.rounds == control.rounds
+    assert staged.algorithm.reptile_from % staged.evaluation.every == 0
+
+
+def test_histories_become_seven_verdicts_and_all_figures(tmp_path):
+    def accuracy(sweep, job, rounds):
+        initial = 0.9 - 0.3 / np.sqrt(rounds) + 0.01 * np.sin(job.seed + rounds)
+        return initial + np.array([0.0, 0.01, 0.02])
+
+    found = material(tmp_path, PAPER, accuracy)
+    assert [verdict.item for verdict in judge(found)] == [f"C{number}" for number in range(1, 8)]
+    assert switch_of(found) == 40
+    drawn = {drawing.name: drawing.draw(found) for drawing in PAPER.drawings}
+    assert len(drawn) == len(PAPER.drawings)
+    assert len(drawn["rounds"].axes[0].lines) == 2 * len(PASSES)
+    assert len(drawn["central"].axes[0].lines) == SEEDS + len(AGENTS)

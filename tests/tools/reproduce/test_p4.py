@@ -1,0 +1,187 @@
+"""P4: verdicts follow from the numbers, whatever these are; measurements see what they are for."""
+
+import numpy as np
+import pytest
+import torch
+
+from fl.config import check
+from fl.gradients import Loss
+from fl.models import Cnn, Mlp
+from tests.tools.reproduce.made import recipes
+from tools.bench.analytic.air import VARIANTS
+from tools.reproduce.p4 import PAPER
+from tools.reproduce.p4_exact import BackwardKernels, backward_work
+from tools.reproduce.p4_heterogeneity import SKEWS, d3, d4
+from tools.reproduce.p4_kept import kept
+from tools.reproduce.p4_measured import CLASSES, DIRICHLET, over_the_air
+from tools.reproduce.p4_skew import METHODS
+from tools.reproduce.p4_verdicts import air, d1, d2, d5, log_mean
+from tools.reproduce.verdict import Outcome
+from tools.sweep.results import Results
+
+NOISE = np.array([-2.0, -1.0, 0.0, 1.0, 2.0]) / 1000
+"""Of each seed."""
+
+
+def measured(**changes):
+    """Accuracy by way of dealing and method; changes are (way of dealing, method) = accuracy."""
+    plain = dict.fromkeys(METHODS, 0.9) | {"own": 0.97, "local": 0.95}
+    skew = {setting: {name: value + NOISE for name, value in plain.items()} for setting in (*CLASSES, *DIRICHLET)}
+    for count, accuracy in (("2", 0.8), ("1", 0.6)):
+        skew[f"task.classes_per_agent={count}"]["apart, FedAvg"] = accuracy + NOISE
+    return skew
+
+
+def test_d3_and_d4_are_shown_where_the_numbers_say_so():
+    assert d3(measured()).outcome is Outcome.SHOWN
+    assert d4(measured()).outcome is Outcome.SHOWN
+
+
+@pytest.mark.parametrize("name", SKEWS)
+def test_a_skew_without_four_points_or_above_which_local_ridge_is_is_named(name):
+    little, beaten = measured(), measured()
+    little[SKEWS[name]]["FedACnnL"] = 0.94 + NOISE
+    beaten[SKEWS[name]]["local"] = 0.98 + NOISE
+    for skew, words in ((little, "Less than 4 points over FedACnnL"), (beaten, "Not above local ridge")):
+        found = d3(skew)
+        assert found.outcome is Outcome.NOT_SHOWN
+        assert f"{name}." in found.analysis.split(words)[1]
+    assert "Less than" not in d3(measured()).analysis
+
+
+def test_an_accuracy_that_changes_or_a_fedavg_that_does_not_fall_is_not_d4():
+    unsteady, robust = measured(), measured()
+    unsteady["task.classes_per_agent=1"]["apart"] = 0.87 + NOISE
+    robust["task.classes_per_agent=2"]["apart, FedAvg"] = 0.9 + NOISE
+    assert "does not stay" in d4(unsteady).analysis
+    assert "does not fall" in d4(robust).analysis
+    assert "too few to tell" not in d4(unsteady).analysis
+    noisy = measured()
+    noisy["task.classes_per_agent=5"]["apart"] = 0.9 + 20 * NOISE
+    assert "though all means do: 5 seeds are too few to tell" in d4(noisy).analysis
+    assert {d4(skew).outcome for skew in (unsteady, robust)} == {Outcome.NOT_SHOWN}
+
+
+def rows(*errors):
+    found = [{"error": error, "agents": 10, "batch_size": 5, "samples": 20} for error in errors]
+    return {"rows": found, "scarce": {"1e-05": 2e-8, "0.001": 2e-10}}
+
+
+def test_one_setting_that_is_not_exact_is_enough_against_d1():
+    assert d1(rows(1e-12, 1e-9)).outcome is Outcome.SHOWN
+    assert d1(rows(1e-12, 2e-8)).outcome is Outcome.NOT_SHOWN
+
+
+def raced(*ratios, reached=True):
+    found = [{"ratio": ratio, "processor_ratio": ratio / 2, "reached": reached} for ratio in ratios]
+    return {"rows": found, "seconds": 1.0, "fedavg_seconds": 9.0, "accuracy": 0.9, "fedavg_rounds": 20.0}
+
+
+def test_the_interval_of_the_ratio_has_to_be_below_what_is_claimed_for_each_size():
+    fast, scattered = raced(0.1, 0.11, 0.12), raced(0.05, 0.1, 0.4)
+    assert d2({"small": fast}).outcome is Outcome.SHOWN
+    found = d2({"small": fast, "large": scattered})
+    assert found.outcome is Outcome.NOT_SHOWN
+    assert "with its interval: large." in found.analysis
+    assert "In 3 races FedAvg did not get there" in d2({"small": raced(0.1, 0.1, 0.1, reached=False)}).analysis
+
+
+def test_a_geometric_mean_does_not_ask_which_of_two_is_the_unit():
+    value, low, high = log_mean([0.1, 0.4, 0.2])
+    assert value == pytest.approx(0.2)
+    assert log_mean([10, 2.5, 5]) == pytest.approx((1 / value, 1 / high, 1 / low))
+
+
+def test_no_gradient_says_nothing_unless_one_would_be_seen():
+    assert d5({"FedACnnL": 0, "FedAvg": 9}).outcome is Outcome.SHOWN
+    assert d5({"FedACnnL": 1, "FedAvg": 9}).outcome is Outcome.NOT_SHOWN
+    assert d5({"FedACnnL": 0, "FedAvg": 0}).outcome is Outcome.NOT_SHOWN
+
+
+def test_gradients_are_seen_by_autograd_and_written_out_and_nothing_else_is():
+    images, labels = torch.rand(6, 1, 28, 28), torch.arange(6) % 3
+    for model in (Cnn(4, 3), Mlp(3)):
+        loss, theta = Loss(model), model.init(np.random.default_rng(0))
+        with BackwardKernels() as seen:
+            loss.value(theta, (images, labels))
+        assert seen.count == 0
+        with BackwardKernels() as seen:
+            loss.gradient(theta, (images, labels))
+        assert seen.count > 0
+
+
+def test_closed_form_training_and_personalisation_have_no_backward_pass_and_fedavg_s_are_counted(cache):
+    config = check(
+        {
+            "rounds": 2,
+            "run": {"threads": 1},
+            "agents": {"count": 4},
+            "task": {"dataset": "glyphs", "ways": 3, "shots": 2, "queries": 2},
+            "model": {"kind": "plain_cnn", "width": 4},
+            "algorithm": {"kind": "analytic"},
+            "uplink": {"kind": "ideal"},
+            "evaluation": {"every": 2, "tasks": 2, "steps": 1, "queries": 2},
+        }
+    )
+    found = backward_work(config, cache)
+    assert found["FedACnnL"] == 0
+    assert found["FedAvg"] > 0
+
+
+def test_what_was_measured_is_kept_until_it_is_about_something_else(tmp_path):
+    calls = []
+
+    def measure():
+        calls.append(1)
+        return {"n": len(calls), "pair": (1.0, 2.0)}
+
+    first = kept(tmp_path, "time", "a", measure)
+    assert kept(tmp_path, "time", "a", measure) == first == {"n": 1, "pair": [1.0, 2.0]}
+    assert kept(tmp_path, "time", "b", measure)["n"] == 2
+    assert len(calls) == 2
+
+
+def swept(*means):
+    curve = [[mean - 0.01, mean + 0.01] for mean in means]
+    return {"snrs_db": [0.0, 10.0, 20.0], "exact": [0.9, 0.9], "curves": dict.fromkeys(VARIANTS, curve)}
+
+
+@pytest.mark.parametrize(
+    ("means", "outcome"),
+    [((0.1, 0.86, 0.89), Outcome.SHOWN), ((0.1, 0.2, 0.3), Outcome.NOT_SHOWN), ((0.9, 0.9, 0.9), Outcome.NOT_SHOWN)],
+)
+def test_a_threshold_is_one_that_some_snr_is_below_and_another_above(means, outcome):
+    assert air(swept(*means)).outcome is outcome
+
+
+@pytest.mark.parametrize("quick", [True, False])
+def test_recipes_have_what_is_measured_with_as_many_seeds_for_each(quick):
+    jobs = recipes(PAPER, quick)
+    points = {name: {job.point for job in planned} for name, planned in jobs.items()}
+    for name, settings in (("classes", CLASSES), ("dirichlet", DIRICHLET)):
+        assert points[name] == {f"{method}, {one}" for method in ("FedACnnL", "4 groups", "FedAvg") for one in settings}
+        assert {job.config.run.threads for job in jobs[name]} == {1}
+    for name, planned in jobs.items():
+        for point in points[name]:
+            assert [job.seed for job in planned if job.point == point] == list(range(1, 6 if quick else 11))
+    for point in CLASSES:
+        count = int(point.split("=")[1])
+        assert {job.config.task.classes_per_agent for job in jobs["classes"] if job.point.endswith(point)} == {count}
+
+
+def test_accuracy_over_the_air_is_read_by_snr_and_variant(tmp_path, monkeypatch):
+    jobs = recipes(PAPER, quick=False)["air"]
+
+    def accuracy(self, point):
+        snr = 90 if point.startswith("error-free") else float(point.split(" dB")[0])
+        clipped = "clip_eigenvalues=true" in point
+        ridge = "noise_ridge=1.0" in point
+        return np.full((5, 2), snr / 100 + 0.01 * clipped + 0.001 * ridge)
+
+    monkeypatch.setattr(Results, "by_step", accuracy)
+    found = over_the_air(Results(tmp_path, jobs))
+    assert found["snrs_db"] == [0, 10, 20, 30, 40, 50]
+    assert set(found["curves"]) == set(VARIANTS)
+    assert found["curves"]["neither"][3] == pytest.approx([0.3] * 5)
+    assert found["curves"]["clipped"][5] == pytest.approx([0.51] * 5)
+    assert found["exact"] == pytest.approx([0.911] * 5)

@@ -1,0 +1,189 @@
+"""Laws of a search, on runs that cost nothing."""
+
+import numpy as np
+import pytest
+
+from tests.tools.search.problem import AXES, Killed, Runs, search, trials
+from tools.search.budget import Budget
+from tools.search.confirm import confirm
+from tools.search.folder import SearchError, SearchFolder
+from tools.search.space import Axis
+from tools.search.study import storage
+from tools.search.trials import Found, best, front
+
+COUNT = 14
+
+
+def tried(found):
+    return [(trial.overrides, trial.accuracies, trial.reason) for trial in found]
+
+
+def of(number, uses, height, is_whole=True):
+    return Found(number, (), 1, uses, (height,), is_whole, "")
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("whole")
+    return trials(folder, search(folder), Runs(folder)).carry_out(COUNT)
+
+
+def test_the_first_trial_is_the_experiment_as_it_is(whole):
+    assert whole[0].overrides == ("uplink.sparsity=0.04", "uplink.measurements=0.4")
+
+
+def test_a_search_finds_more_than_the_experiment_has(whole):
+    assert best(whole).accuracy > whole[0].accuracy + 0.05
+
+
+def test_rounds_and_uses_keep_the_total_and_leave_less_than_a_round(whole):
+    for trial in whole:
+        assert trial.uses <= 400_000
+        assert trial.uses + trial.uses / trial.rounds > 400_000
+
+
+def test_tuning_and_confirming_share_neither_seeds_nor_tasks(tmp_path):
+    planned = search(tmp_path)
+    setting = planned.setting("own")
+    tuning, confirming = planned.tuning(setting), planned.confirming(setting, 900)
+    assert not {job.seed for job in tuning} & {job.seed for job in confirming}
+    assert {job.config.evaluation.seed for job in tuning} != {job.config.evaluation.seed for job in confirming}
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "nsga2", "random"])
+@pytest.mark.parametrize("last", [1, 6, 11])
+def test_a_search_that_is_killed_goes_on_as_if_it_had_not_been_and_runs_nothing_twice(tmp_path, sampler, last):
+    planned = search(tmp_path / "a", sampler=sampler, batch=3, prune=True)
+    expected = trials(tmp_path / "a", planned, Runs(tmp_path / "a")).carry_out(COUNT)
+    folder = tmp_path / "b"
+    planned, first, second = search(folder, sampler=sampler, batch=3, prune=True), Runs(folder, last), Runs(folder)
+    with pytest.raises(Killed):
+        trials(folder, planned, first).carry_out(COUNT)
+    assert tried(trials(folder, planned, second).carry_out(COUNT)) == tried(expected)
+    assert len(first.done) == last
+    assert not set(first.done) & set(second.done)
+
+
+def test_what_was_tried_is_on_disk(tmp_path):
+    folder = SearchFolder(tmp_path)
+    planned, first, second = search(tmp_path), Runs(tmp_path, 3), Runs(tmp_path)
+    with pytest.raises(Killed):
+        trials(tmp_path, planned, first, kept=storage(folder)).carry_out(4)
+    assert len(trials(tmp_path, planned, second, kept=storage(folder)).carry_out(4)) == 4
+    assert len(first.done + second.done) == len({*first.done, *second.done}) == 8
+
+
+def test_a_storage_that_is_damaged_is_named_with_the_remedy(tmp_path):
+    folder = SearchFolder(tmp_path)
+    folder.study.write_bytes(b"not a database at all" * 100)
+    with pytest.raises(SearchError, match="remove it and call the search again"):
+        storage(folder)
+
+
+def test_more_trials_go_on_from_what_is_there(tmp_path):
+    planned, runs = search(tmp_path), Runs(tmp_path)
+    few = trials(tmp_path, planned, runs).carry_out(4)
+    more = trials(tmp_path, planned, runs).carry_out(8)
+    assert tried(more)[:4] == tried(few)
+    assert len(more) == 8
+    assert len(runs.done) == 16
+
+
+def test_another_seed_of_the_sampler_asks_for_other_settings(tmp_path, whole):
+    other = trials(tmp_path, search(tmp_path, sampler_seed=1), Runs(tmp_path)).carry_out(4)
+    assert other[0].overrides == whole[0].overrides
+    assert other[1].overrides != whole[1].overrides
+
+
+def test_what_does_not_fit_is_named_and_costs_no_run(tmp_path):
+    """A budget of a round between the least and the greatest M: some fit, others are told why they do not."""
+    said, runs = [], Runs(tmp_path)
+    planned = search(tmp_path, Budget("round", 30_000), axes=AXES)
+    found = trials(tmp_path, planned, runs, said).carry_out(COUNT)
+    misfits = [trial for trial in found if not trial.is_whole]
+    assert 0 < len(misfits) < COUNT
+    assert all(trial.reason.startswith("does not fit: a round takes") for trial in misfits)
+    assert all("the budget has 30,000" in trial.reason for trial in misfits)
+    assert len(runs.done) == 2 * (COUNT - len(misfits))
+    assert sum("does not fit" in line for line in said) == len(misfits)
+
+
+def test_a_setting_that_contradicts_the_experiment_is_named_and_costs_no_run(tmp_path):
+    axes = (Axis("uplink.power_rule", "choice", choices=("inversion", "none")),)
+    found = trials(tmp_path, search(tmp_path, axes=axes), Runs(tmp_path)).carry_out(6)
+    refused = [trial for trial in found if not trial.is_whole]
+    assert refused
+    assert all("uplink.power_rule" in trial.reason for trial in refused)
+
+
+def test_a_run_that_fails_costs_its_own_setting_only(tmp_path):
+    runs = Runs(tmp_path, fails=lambda job: job.config.uplink.sparsity > 0.1)
+    found = trials(tmp_path, search(tmp_path), runs).carry_out(COUNT)
+    failed = [trial for trial in found if not trial.is_whole]
+    assert 0 < len(failed) < COUNT
+    assert all(trial.reason == "run failed: ValueError: made to fail" for trial in failed)
+
+
+def test_a_search_of_which_everything_fails_stops_and_can_go_on(tmp_path):
+    planned = search(tmp_path)
+    with pytest.raises(SearchError, match="made to fail"):
+        trials(tmp_path, planned, Runs(tmp_path, fails=lambda job: True)).carry_out(4)
+    assert all(trial.is_whole for trial in trials(tmp_path, planned, Runs(tmp_path)).carry_out(4))
+
+
+def test_settings_below_the_median_are_not_run_on_all_seeds(tmp_path):
+    runs = Runs(tmp_path)
+    found = trials(tmp_path, search(tmp_path, seeds=3, prune=True), runs).carry_out(20)
+    given_up = [trial for trial in found if "below the median after" in trial.reason]
+    assert given_up
+    assert all(0 < len(trial.accuracies) < 3 for trial in given_up)
+    assert len(runs.done) == sum(len(trial.accuracies) for trial in found)
+    assert best(found).accuracy > max(trial.accuracy for trial in given_up)
+
+
+def test_without_a_budget_the_front_trades_accuracy_for_uses(tmp_path):
+    planned = search(tmp_path, Budget("none"))
+    found = trials(tmp_path, planned, Runs(tmp_path)).carry_out(30)
+    kept = front(found)
+    assert len(kept) > 2
+    assert all(trial.rounds == 6 for trial in found)
+    uses, height = np.array([one.uses for one in kept]), np.array([one.accuracy for one in kept])
+    assert (np.diff(uses) > 0).all()
+    assert (np.diff(height) > 0).all()
+
+
+def test_nothing_beats_the_front():
+    rng = np.random.default_rng(0)
+    every = [of(i, int(rng.integers(1, 30)), float(rng.integers(0, 20))) for i in range(100)]
+    kept = front(every)
+    for one in kept:
+        assert not any(other.uses <= one.uses and other.accuracy > one.accuracy for other in every)
+        assert not any(other.uses < one.uses and other.accuracy >= one.accuracy for other in every)
+    for other in every:
+        assert any(one.uses <= other.uses and one.accuracy >= other.accuracy for one in kept)
+
+
+def test_the_best_is_whole_and_spends_no_more_than_it_may():
+    every = [of(0, 10, 0.9, is_whole=False), of(1, 10, 0.5), of(2, 20, 0.7)]
+    assert best(every).number == 2
+    assert best(every, 15).number == 1
+    assert best(every, 5) is None
+
+
+def test_the_confirmation_is_paired_by_seed_at_equal_uses(tmp_path, whole):
+    planned = search(tmp_path)
+    setting = planned.setting("best", best(whole).overrides)
+    confirmed = confirm(planned, setting, 4, tmp_path, Runs(tmp_path), [].append)
+    mean, low, high = confirmed.difference
+    assert mean == pytest.approx(best(whole).accuracy - whole[0].accuracy)  # its noise is that of the seed alone
+    assert high - low < 1e-9
+    assert confirmed.is_better
+    assert confirmed.own.uses <= 400_000
+    assert confirmed.best.uses <= 400_000
+    assert "better" in confirmed.lines()[-1]
+
+
+def test_a_confirming_run_that_fails_is_named(tmp_path):
+    planned = search(tmp_path)
+    with pytest.raises(SearchError, match="confirming runs failed"):
+        confirm(planned, planned.setting("best"), 2, tmp_path, Runs(tmp_path, fails=lambda job: job.seed == 2), print)

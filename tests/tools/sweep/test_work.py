@@ -1,0 +1,221 @@
+"""What one worker does with one run, and what the folder of a sweep says about it."""
+
+import json
+import shutil
+from dataclasses import replace
+
+import pytest
+
+from fl.history import HistoryError
+from tests.tools.cli import call, refused
+from tools.sweep.crew import source
+from tools.sweep.execute import execute, left_of
+from tools.sweep.folder import SweepError, SweepFolder
+from tools.sweep.muster import answer, muster
+from tools.sweep.results import is_finished, run_folder
+from tools.sweep.work import ATTEMPTS, Order, carry_out, check_here
+
+
+@pytest.fixture
+def order(planned, tmp_path, cache):
+    """The first run, in the folder of a sweep."""
+    folder = tmp_path / "sweep"
+    return Order(planned[0], folder, cache, SweepFolder(folder).plan(planned), source(), "topic")
+
+
+def wanted():
+    """Nobody has cancelled the run."""
+    return False
+
+
+def after(rounds):
+    """Cancel a run after some rounds."""
+    left = iter([False] * (rounds - 1))
+    return lambda: next(left, True)
+
+
+def silent(said):
+    """Hear nothing."""
+
+
+def test_a_run_that_is_stopped_anywhere_goes_on_to_the_same_bytes(order, undisturbed):
+    for rounds in (1, 4, 7):
+        assert carry_out(order, silent, after(rounds)).how == "stopped"
+    assert carry_out(order, silent, wanted).how == "finished"
+    files = run_folder(order.folder, order.job)
+    assert files.history.read_bytes() == undisturbed(order.job)
+    assert files.timing.read_bytes().count(b"\n") == order.job.config.rounds  # none twice
+
+
+def test_a_run_of_a_sweep_is_that_of_airmeta_run_to_the_byte(order, experiment, tmp_path, cache):
+    carry_out(order, silent, wanted)
+    out = tmp_path / "alone"
+    call("run", experiment, "--set", "run.threads=1", "--out", out, "--cache", cache, "--quiet")
+    assert (out / "history.jsonl").read_bytes() == run_folder(order.folder, order.job).history.read_bytes()
+
+
+def test_a_finished_run_is_not_computed_again(order):
+    carry_out(order, silent, wanted)
+    before = run_folder(order.folder, order.job).timing.read_bytes()
+    assert carry_out(order, silent, wanted).how == "finished"
+    assert run_folder(order.folder, order.job).timing.read_bytes() == before
+
+
+def test_a_run_whose_last_model_was_not_saved_is_not_finished(order, undisturbed):
+    carry_out(order, silent, wanted)
+    files = run_folder(order.folder, order.job)
+    (files.path / "checkpoint.previous.safetensors").replace(files.path / "checkpoint.safetensors")
+    assert not is_finished(order.folder, order.job)
+
+
+def test_two_processes_never_write_one_run(order):
+    with SweepFolder(order.folder).lock(order.job.key):
+        assert carry_out(order, silent, wanted).how == "busy"
+    assert not run_folder(order.folder, order.job).path.exists()
+
+
+def test_a_run_killed_before_it_had_a_configuration_begins_anew(order):
+    where = run_folder(order.folder, order.job)
+    where.path.mkdir()
+    (where.path / "manifest.json").write_text("{}")
+    assert carry_out(order, silent, wanted).how == "finished"
+
+
+def test_a_folder_of_somebody_else_in_the_place_of_a_run_is_left_alone_and_named(order):
+    where = run_folder(order.folder, order.job)
+    where.path.mkdir()
+    (where.path / "thesis.tex").write_text("")
+    done = carry_out(order, silent, wanted)
+    assert done.how == "failed"
+    assert "not empty and not a run" in done.error
+    assert (where.path / "thesis.tex").exists()
+
+
+def test_why_a_run_failed_is_kept_until_it_has_not(order):
+    files, broken = SweepFolder(order.folder), replace(order, cache=order.folder / "sweep.json")
+    done = carry_out(broken, silent, wanted)
+    assert done.how == "failed"
+    assert files.reason(order.job.key) == done.error
+    assert "Traceback" in files.failure(order.job.key).read_text()
+    carry_out(order, silent, wanted)
+    assert files.reason(order.job.key) == ""
+
+
+def test_a_run_that_processes_do_not_survive_is_given_up_until_the_next_call(order):
+    files = SweepFolder(order.folder)
+    for _ in range(ATTEMPTS):
+        files.begin(order.job.key)
+    done = carry_out(order, silent, wanted)
+    assert done.how == "failed"
+    assert f"{ATTEMPTS} processes that ran it have ended" in done.error
+    assert carry_out(order, silent, wanted).how == "finished"
+
+
+def test_rounds_are_told_rarely_and_evaluations_always(order):
+    said = []
+    carry_out(order, said.append, wanted)
+    assert [one["round"] for one in said if one["accuracy"] is not None] == [5, 10, 15]
+    assert len(said) < order.job.config.rounds
+
+
+@pytest.mark.parametrize("changed", ["airmeta", "git", "python", "numpy", "torch"])
+def test_a_worker_of_another_version_refuses_with_both(order, changed):
+    theirs = replace(source(), **{changed: "0.0.7"})
+    with pytest.raises(SweepError, match=rf"this worker has .*, the sweep is of .*{changed} 0\.0\.7"):
+        check_here(replace(order, source=theirs))
+
+
+def test_a_worker_that_sees_another_folder_refuses(order):
+    with pytest.raises(SweepError, match="does not see"):
+        check_here(replace(order, folder=order.folder / "elsewhere"))
+    assert not (order.folder / "elsewhere").exists()
+
+
+def test_a_sweep_that_is_extended_keeps_what_it_has(order, planned):
+    carry_out(order, silent, wanted)
+    files = SweepFolder(order.folder)
+    assert files.plan(planned[:1]) == order.sweep
+    assert len(files.read()["runs"]) == len(planned)
+    assert left_of(planned, order.folder) == planned[1:]
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"schema": 99}, "schema 99, this version reads 1"),
+        ({"airmeta": "0.0.7"}, "made by airmeta 0.0.7"),
+        ({"runs": None, "id": None, "schema": None}, "schema None"),
+    ],
+)
+def test_a_folder_of_another_version_is_refused_with_the_remedy(order, experiment, change, says):
+    path = SweepFolder(order.folder).about
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    said = refused("sweep", experiment, "--out", order.folder, says=says)
+    assert "--out" in said
+
+
+def test_a_half_written_folder_is_refused_with_the_remedy(order, experiment):
+    path = SweepFolder(order.folder).about
+    path.write_text(path.read_text()[:30])
+    refused("sweep", experiment, "--out", order.folder, says=["damaged", "remove it", "finished runs are kept"])
+
+
+def test_a_damaged_history_is_named_before_any_run_starts(order, planned, cache):
+    carry_out(order, silent, wanted)
+    history = run_folder(order.folder, order.job).history
+    lines = history.read_text().splitlines(keepends=True)
+    history.write_text("".join([*lines[:3], "{\n", *lines[4:]]))
+    with pytest.raises(HistoryError, match="line 4 is damaged"):
+        execute(planned, order.folder, cache, silent)
+    assert not run_folder(order.folder, planned[1]).path.exists()
+
+
+def test_the_folder_of_a_single_run_is_no_sweep(order, planned, cache):
+    (order.folder / "config.toml").write_text("")
+    with pytest.raises(SweepError, match="the folder of a single run"):
+        execute(planned, order.folder, cache, silent)
+
+
+class Workers:
+    """A client of workers that answer what they are told to."""
+
+    def __init__(self, answers, threads=1):
+        self.answers, self.threads = answers, threads
+
+    def nthreads(self):
+        return dict.fromkeys(self.answers, self.threads)
+
+    def run(self, function, folder, on_error):
+        return {name: said(folder) if callable(said) else said for name, said in self.answers.items()}
+
+
+@pytest.mark.parametrize(
+    ("change", "threads", "says"),
+    [
+        ({"source": replace(source(), torch="2.0.0")}, 1, r"tcp://b: has .*torch 2\.0\.0, here is .*torch"),
+        ({"source": replace(source(), airmeta="0.0.7")}, 1, "install the same on both"),
+        ({"sweep": None}, 1, "does not see the folder of the sweep"),
+        ({"locked": False}, 1, "does not see the locks"),
+        ({}, 4, "has 4 threads .* --nthreads 1"),
+    ],
+)
+def test_workers_that_cannot_take_part_are_named_before_any_run_starts(order, change, threads, says):
+    workers = Workers({"tcp://a": answer, "tcp://b": lambda folder: answer(folder) | change}, threads)
+    with pytest.raises(SweepError, match=rf"of 2 workers cannot take part:(.|\n)*{says}"):
+        muster(workers, SweepFolder(order.folder), order.sweep, silent)
+
+
+def test_a_worker_without_airmeta_is_named(order):
+    workers = Workers({"tcp://a": ModuleNotFoundError("No module named 'tools'")})
+    with pytest.raises(SweepError, match="has no airmeta that knows sweeps"):
+        muster(workers, SweepFolder(order.folder), order.sweep, silent)
+
+
+def test_workers_that_have_and_see_the_same_take_part(order):
+    assert muster(Workers({"tcp://a": answer, "tcp://b": answer}), SweepFolder(order.folder), order.sweep, silent) == 2
+
+
+def test_a_folder_that_is_not_there_is_not_made_by_asking_for_it(tmp_path):
+    assert answer(tmp_path / "sweep")["sweep"] is None
+    assert not (tmp_path / "sweep").exists()
+    shutil.rmtree(tmp_path)

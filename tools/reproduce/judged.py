@@ -1,0 +1,90 @@
+"""The work of a reproduction: sweeps one after the other, then measurements that are no runs, then the verdicts."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fl.config import Config
+from fl.learning import learning
+from tools.reproduce.paper import Material
+from tools.reproduce.papers import paper
+from tools.reproduce.verdict import Verdict
+from tools.sweep.execute import execute
+from tools.sweep.plan import Job, read_jobs
+from tools.sweep.results import is_finished, run_folder
+
+EXPERIMENTS = Path(__file__).parents[2] / "experiments"
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A reproduction that is done.
+
+    Args:
+        material: what was found.
+        verdicts: what it says.
+    """
+
+    material: Material
+    verdicts: Sequence[Verdict]
+
+
+def judged(
+    key: str,
+    quick: bool,
+    overrides: Sequence[str],
+    folder: Path,
+    cache: Path,
+    say: Callable[[str], None],
+    where: Mapping[str, Any],
+) -> Judged:
+    """Run what is missing of a paper's sweeps, and judge.
+
+    Args:
+        key: of the paper.
+        quick: the short form.
+        overrides: `key=value` over every experiment.
+        folder: of the reproduction, a folder for each sweep in it.
+        cache: folder of the data caches.
+        say: is told of progress.
+        where: further arguments of `execute`: on what to run.
+
+    Raises:
+        ConfigError: a recipe with the overrides cannot be run.
+        DataError: images are missing; nothing has run yet.
+        SweepError: a run has failed.
+    """
+    about = paper(key)
+    planned = {name: read_jobs(EXPERIMENTS / key / f"{name}.toml", quick, overrides) for name in about.sweeps}
+    _check_data([job for jobs in planned.values() for job in jobs], cache)
+    found = {}
+    for name, jobs in planned.items():
+        left = {job.key for job in jobs if not is_finished(folder / name, job)}
+        say(f"{key} {name}: {len(left)} of {len({job.key for job in jobs})} runs to do")
+        found[name] = execute(jobs, folder / name, cache, say, **where)
+    material = Material(found, folder, cache, quick, say, tuple(overrides))
+    return Judged(material, about.judge(material))
+
+
+def _check_data(jobs: Sequence[Job], cache: Path) -> None:
+    """Load each dataset once, so that what is missing is said before hours have gone by."""
+    seen: dict[str, Config] = {}
+    for job in jobs:
+        seen.setdefault(job.config.task.dataset, job.config)
+    for config in seen.values():
+        learning(config, cache)
+
+
+def spent_seconds(material: Material) -> list[float]:
+    """Return the wall-clock time of the rounds of each run, as its folder says it."""
+    folders = {run_folder(found.folder, job).timing for found in material.sweeps.values() for job in found.jobs}
+    return [
+        sum(value for line in path.read_text(encoding="utf-8").splitlines() for value in _times(json.loads(line)))
+        for path in sorted(folders)
+    ]
+
+
+def _times(line: Mapping[str, Any]) -> list[float]:
+    return [value for key, value in line.items() if key not in {"schema", "round"} and isinstance(value, float)]

@@ -1,0 +1,84 @@
+"""The figures of P2's page."""
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from tools.report.figures import axes, legend
+from tools.reproduce import p2_steps
+from tools.reproduce.p2_gradients import NUS, REFERENCE, first_order_error
+from tools.reproduce.p2_steps import PARTITIONS, USUAL, accuracy, gain, has, point
+from tools.reproduce.paper import Drawing, Material
+from tools.reproduce.shapes import band, forest
+from tools.reproduce.verdict import Mean
+
+SHOWN_STEPS = NUS[-1]
+
+
+def by_round(material: Material) -> Figure:
+    """Return the accuracy after five steps in the course of training."""
+    results = material.sweeps["steps"]
+    figure, axis = axes("round", f"accuracy on new agents after {SHOWN_STEPS} steps")
+    for index, nu in enumerate(NUS):
+        band(axis, *accuracy(results, USUAL, nu, SHOWN_STEPS), index, f"trained with ν = {nu}")
+    return legend(figure, axis)
+
+
+def by_step(material: Material) -> Figure:
+    """Return the accuracy after each fine-tuning step at the end of training."""
+    results = material.sweeps["steps"]
+    figure, axis = axes("fine-tuning steps", "accuracy on new agents")
+    for index, nu in enumerate(NUS):
+        values = results.by_step(point(USUAL, nu))
+        steps = np.arange(values.shape[1])
+        band(axis, steps, values, index, f"trained with ν = {nu}")
+        axis.set_xticks(steps)
+    return legend(figure, axis)
+
+
+def gains(material: Material) -> Figure:
+    """Return the gain of training with as many steps as agents take, by partition and ν."""
+    results = material.sweeps["steps"]
+    rows = [
+        (point(family, nu), Mean.of(gain(results, family, nu)))
+        for family in (*PARTITIONS, p2_steps.FAST)
+        for nu in NUS[1:]
+        if has(results, family, nu)
+    ]
+    return forest("gain in accuracy (points)", rows, scale=100)
+
+
+def rounds(material: Material) -> Figure:
+    """Return the difference in rounds to 90 % of the best accuracy, by partition and ν."""
+    results = material.sweeps["steps"]
+    rows = [
+        (point(family, nu), Mean.of(np.subtract(*p2_steps.speed(results, family, nu))))
+        for family in (*PARTITIONS, p2_steps.FAST)
+        for nu in NUS[1:]
+        if has(results, family, nu)
+    ]
+    return forest("difference in rounds", rows)
+
+
+def first_order(material: Material) -> Figure:
+    """Return the error of the first-order gradient against ν."""
+    figure, axis = axes("inner steps ν", "relative error, first order")
+    values = np.array([first_order_error(nu) for nu in NUS]).T
+    band(axis, np.array(NUS), values, 0, "measured, softmax regression")
+    axis.plot(list(REFERENCE), list(REFERENCE.values()), "x", color="#222222", label="reference [C]")
+    axis.set_xticks(NUS)
+    axis.set_ylim(bottom=0)
+    return legend(figure, axis)
+
+
+DRAWINGS = (
+    Drawing("rounds", "Accuracy on new agents under class skew; band: 95 % over seeds (B1, B2).", by_round),
+    Drawing("steps", "The same at the end of training, by fine-tuning steps; band: 95 % over seeds (B1).", by_step),
+    Drawing(
+        "gains",
+        "What training with as many steps as agents take gains over training with one: mean and 95 % interval, paired "
+        "over seeds (B1).",
+        gains,
+    ),
+    Drawing("speed", "The same in rounds to 90 % of the best accuracy: below 0 is faster (B2).", rounds),
+    Drawing("first-order", "What leaving the Hessian out costs; band: 95 % over 10 problems (B5).", first_order),
+)

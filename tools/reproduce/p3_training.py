@@ -1,0 +1,118 @@
+"""P3, how models are trained: C5 to C7, rounds to a target, the Reptile stage, and training in one place."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from tools.reproduce.p3_numbers import Curves, against_central, common_target, rounds_to, unmatched
+from tools.reproduce.verdict import Mean, Verdict, shown
+
+TOLERANCE = 0.005
+"""By which personalised accuracy may be lower and still count as not lowered."""
+STAGED, CONTROL = "FedAvg, then Reptile", "FedAvg all along"
+
+
+def c5(cells: Mapping[tuple[int, int], Curves]) -> Verdict:
+    """Return whether personalised accuracy is at a target in fewer rounds."""
+    target = common_target(cells.values())
+    ratios, rows = [], []
+    for (agents, passes), one in cells.items():
+        initial, own = (rounds_to(values, one.rounds, target) for values in (one.initial, one.personalised))
+        ratios.append(np.log(own / initial))
+        rows.append(f"{agents} agents, E = {passes} {np.mean(initial):.0f} / {np.mean(own):.0f}")
+    mean = Mean.of(np.mean(ratios, axis=0))
+    factor, low, high = (float(np.exp(value)) for value in (mean.value, mean.low, mean.high))
+    return Verdict(
+        "C5",
+        "[T] Personalised accuracy reaches a target in fewer rounds than initial accuracy. Rule: the target is the "
+        "highest whole percentage that initial accuracy reaches in every cell with every seed; the mean over cells of "
+        "the logarithm of the ratio of rounds has an interval below 0.",
+        shown(mean.high < 0),
+        f"to {target:.0%}: {factor:.2f} [{low:.2f}, {high:.2f}] times the rounds; rounds, initial / personalised: "
+        f"{'; '.join(rows)}",
+        f"Between evaluations (every {cells[min(cells)].rounds[0]} rounds) accuracy is taken for linear, and for 0 at "
+        "the start. Where C1 holds all along, this follows from it; how much is saved does not.",
+    )
+
+
+def c6(staged: Curves, control: Curves, switch: int) -> Verdict:
+    """Return whether the Reptile stage does more than as many further rounds of FedAvg.
+
+    Args:
+        staged: FedAvg, then Reptile.
+        control: FedAvg all along.
+        switch: rounds of FedAvg before the stage.
+    """
+    at, rounds = staged.at(switch), int(staged.rounds[-1])
+    raised, kept = (Mean.of(values[:, -1] - values[:, at]) for values in (staged.initial, staged.personalised))
+    more, own = (
+        Mean.of(one[:, -1] - other[:, -1])
+        for one, other in ((staged.initial, control.initial), (staged.personalised, control.personalised))
+    )
+    drift = Mean.of(control.initial[:, -1] - control.initial[:, at])
+    by_letter = raised.low > 0 and kept.low > -TOLERANCE
+    by_stage = more.low > 0 and own.low > -TOLERANCE
+    return Verdict(
+        "C6",
+        "[T] The Reptile stage raises initial accuracy without lowering personalised accuracy. Rule: initial accuracy "
+        "rises over the stage with an interval above 0, personalised accuracy falls by no more than "
+        f"{100 * TOLERANCE:.1f} points with its interval; and the same against as many further rounds of FedAvg, so "
+        "that it is the stage that does it.",
+        shown(by_letter and by_stage),
+        f"points, round {switch} to {rounds}: initial {raised.points(sign=True)}, personalised "
+        f"{kept.points(sign=True)}; against FedAvg all along: initial {more.points(sign=True)}, personalised "
+        f"{own.points(sign=True)}; FedAvg's own initial accuracy {drift.points(sign=True)} in these rounds",
+        _why_c6(by_letter, by_stage, drift),
+    )
+
+
+def _why_c6(by_letter: bool, by_stage: bool, drift: Mean) -> str:
+    parts = [
+        f"Against the model it begins with, the stage {'does' if by_letter else 'does not do'} what the statement "
+        f"says; against as many further rounds of FedAvg it {'does' if by_stage else 'does not'}."
+    ]
+    if drift.low > 0:
+        parts.append("FedAvg had not come to rest when the stage began, so a part of the rise is mere training.")
+    parts.append(
+        "Adam with a small rate averages over rounds, where FedAvg with momentum keeps swinging; whether that or "
+        "Reptile's equal steps makes the difference, these runs do not tell."
+    )
+    return " ".join(parts)
+
+
+def c7(cells: Mapping[tuple[int, int], Curves], central: Curves, staged: Curves) -> Verdict:
+    """Return whether training in one place personalises worse from equal initial accuracy.
+
+    Args:
+        cells: settings of the table.
+        central: training in one place.
+        staged: FedAvg, then Reptile, whose model has come to rest.
+    """
+    gap = Mean.of(against_central(cells.values(), central))
+    parts = {
+        f"{agents} agents a round": Mean.of(against_central([cells[key] for key in cells if key[0] == agents], central))
+        for agents in sorted({agents for agents, _ in cells})
+    }
+    parts["after the Reptile stage"] = Mean.of(against_central([staged], central))
+    above, below = unmatched(cells.values(), central)
+    ends = sum(one.initial.shape[0] for one in cells.values())
+    reach = (
+        f"{above} of {ends} runs ended above the best initial accuracy of central training and {below} below its "
+        "lowest; they are compared with these."
+        if above or below
+        else f"All {ends} runs ended within the range of central training."
+    )
+    return Verdict(
+        "C7",
+        "[T] A centrally trained model of equal initial accuracy personalises worse. Rule: personalised accuracy at "
+        "the end of each cell minus that of central training at equal initial accuracy (a line through its nearby "
+        "evaluations), same agents and steps; averaged over cells, its interval over seeds lies above 0.",
+        shown(gap.low > 0),
+        f"{gap.points(sign=True)} points; central training reaches {Mean.of(central.initial.max(1)).points()} % "
+        "initially",
+        f"{reach} Central training is SGD on mini-batches of 100 images from all that the agents hold, on the same "
+        "partition and network, and with the same personalisation. A model that still swings from round to round loses "
+        "initial accuracy that a few steps give back, whoever trained it, so a part of the difference may be that; it "
+        f"is, in points, {', '.join(f'{name} {part.points(sign=True)}' for name, part in parts.items())}. "
+        "More agents in the mean, and the small steps of Adam, make a model swing less.",
+    )

@@ -1,0 +1,107 @@
+"""P4, the verdicts: exactness, time, and the absence of gradients (D1, D2, D5)."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from tools.bench.analytic.air import FALL, threshold
+from tools.bench.analytic.race import CLAIMED
+from tools.reproduce.verdict import Mean, Verdict, shown
+
+EXACT = 1e-8
+
+
+def d1(found: Mapping[str, Any]) -> Verdict:
+    """Return whether weights are those of least squares in one place, however the data are dealt."""
+    rows = found["rows"]
+    errors = np.array([row["error"] for row in rows])
+    agents, batches = ([row[key] for row in rows] for key in ("agents", "batch_size"))
+    few = ", ".join(f"{error:.1e} with γ = {ridge}" for ridge, error in found["scarce"].items())
+    return Verdict(
+        "D1",
+        f"[C] FedACnnL's weights equal those of layer-wise least squares in one place to {EXACT:.0e}, for any "
+        "partition, number of agents and batch size. Rule: the largest relative error of a layer, over all drawn "
+        "settings, whose images are more than a layer has features.",
+        shown(bool(errors.max() < EXACT)),
+        f"largest {errors.max():.1e}, median {np.median(errors):.1e}, in {len(rows)} settings: {min(agents)} to "
+        f"{max(agents)} agents, batches of {min(batches)} to {max(batches)}, iid, one class, two classes, Dirichlet "
+        ".3, pseudo-writers",
+        "The reference forms no Gram matrix (singular values of all rows, in double precision), so it shares no step "
+        "with the algorithm: what is left is rounding times the condition of the Gram matrix, which γ bounds. With "
+        f"fewer images than features γ alone decides a part of the weights, and the error grows as γ shrinks: {few}, "
+        "for 120 images. That weights are the same for any partition is a law of the test suite "
+        "(tests/fl/analytic/test_closed_form.py).",
+    )
+
+
+def d2(races: Mapping[str, Any]) -> Verdict:
+    """Return whether closed-form training takes at most the claimed share of FedAvg's time."""
+    walls = {name: log_mean([row["ratio"] for row in found["rows"]]) for name, found in races.items()}
+    works = {name: log_mean([row["processor_ratio"] for row in found["rows"]]) for name, found in races.items()}
+    missed = sum(not row["reached"] for found in races.values() for row in found["rows"])
+    above = [name for name, ratio in walls.items() if ratio[2] > CLAIMED]
+    parts = "; ".join(
+        f"{name}: {percent(walls[name])} of the wall time ({found['seconds']:.2f} against "
+        f"{found['fedavg_seconds']:.1f} s, medians), {percent(works[name])} of the processor time, to "
+        f"{found['accuracy']:.1%}, FedAvg in {found['fedavg_rounds']:.0f} rounds"
+        for name, found in races.items()
+    )
+    return Verdict(
+        "D2",
+        "[A] Training takes 83 % to 99 % less time than conventional FL. Rule: wall time at most 17 % of FedAvg's to "
+        "the same accuracy, on one thread of the same machine in the same run, FedAvg at the fastest of three rates "
+        "for each seed and judged after every round; the interval of the geometric mean over seeds, for each size.",
+        shown(not above),
+        parts,
+        "FedAvg's rounds to the accuracy of the closed form differ much between seeds, and at its fastest rate it now "
+        "and then gets there in a few. Both train the same network of two layers on two classes an agent."
+        + (f" Not below 17 % with its interval: {'; '.join(above)}." if above else "")
+        + (f" In {missed} races FedAvg did not get there, so they are bounds." if missed else ""),
+    )
+
+
+def d5(counts: Mapping[str, int]) -> Verdict:
+    """Return whether no gradient is computed."""
+    return Verdict(
+        "D5",
+        "[A] Training is gradient-free. Rule: in a run with an evaluation no kernel of a backward pass is called, and "
+        "the same count sees those of FedAvg.",
+        shown(counts["FedACnnL"] == 0 and counts["FedAvg"] > 0),
+        f"FedACnnL {counts['FedACnnL']}, a round of FedAvg with its evaluation {counts['FedAvg']}",
+        "A whole run with torch.autograd forbidden is a law of the test suite (tests/fl/algorithms/test_analytic.py).",
+    )
+
+
+def air(found: Mapping[str, Any]) -> Verdict:
+    """Return whether accuracy over the air has a threshold in SNR."""
+    limits = {name: threshold(dict(found), name) for name in found["curves"]}
+    best, exact = limits[next(iter(limits))], Mean.of(np.array(found["exact"]))
+    curves = "; ".join(
+        f"{name}: "
+        + ", ".join(f"{snr:.0f} dB {np.mean(row):.1%}" for snr, row in zip(found["snrs_db"], curve, strict=True))
+        + f", threshold {'beyond the last' if limits[name] is None else f'{limits[name]:.0f} dB'}"
+        for name, curve in found["curves"].items()
+    )
+    return Verdict(
+        "D over the air",
+        "[R] The sums can be had over the air, and accuracy has a threshold in SNR: below it falls, above it is that "
+        "of error-free links. Rule: with negative eigenvalues clipped and γ at the noise scale the mean stays within "
+        f"{100 * FALL:.0f} points of error-free links from an SNR above the lowest on.",
+        shown(best is not None and best > found["snrs_db"][0]),
+        f"error-free {exact.points()} %; {curves}",
+        "Block Rayleigh fading, truncated inversion, new agents before personalisation. A Gram matrix with noise has "
+        "negative and nearly zero eigenvalues, whose inverses are noise; clipping and γ bear different halves of that.",
+    )
+
+
+def log_mean(ratios: Sequence[float]) -> tuple[float, float, float]:
+    """Return the geometric mean of ratios and its interval."""
+    mean = Mean.of(np.log(np.array(ratios)))
+    value, low, high = np.exp([mean.value, mean.low, mean.high])
+    return float(value), float(low), float(high)
+
+
+def percent(found: tuple[float, float, float]) -> str:
+    """Return a ratio with its interval, in percent."""
+    return f"{100 * found[0]:.1f} % [{100 * found[1]:.1f}, {100 * found[2]:.1f}]"

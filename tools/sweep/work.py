@@ -1,0 +1,151 @@
+"""What a worker does with one run of a sweep."""
+
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from distributed import get_worker
+from filelock import Timeout
+
+from tools.sweep.crew import Source, source
+from tools.sweep.folder import SweepError, SweepFolder
+from tools.sweep.plan import Job
+from tools.sweep.results import is_finished
+
+ATTEMPTS = 3  # processes that may end during a run
+BUSY = 2.0  # seconds to wait for a process that works on the same run
+REPORT_EVERY = 0.5  # seconds between two words of a run
+Post = Callable[[dict[str, Any]], None]
+
+
+@dataclass(frozen=True)
+class Order:
+    """One run, for a worker.
+
+    Args:
+        job: what to run.
+        folder: of the sweep, absolute.
+        cache: folder of the data caches.
+        sweep: the id of the sweep, which is in its folder.
+        source: who has checked the configuration.
+        topic: under which the run's progress is told.
+    """
+
+    job: Job
+    folder: Path
+    cache: Path
+    sweep: str
+    source: Source
+    topic: str
+
+
+@dataclass(frozen=True)
+class Done:
+    """What became of an order.
+
+    Args:
+        key: of the run.
+        how: `finished`; `failed`; `stopped` before its end, with a checkpoint; `busy`: another process works on it.
+        error: why it failed.
+        seconds: wall clock that it took here.
+    """
+
+    key: str
+    how: Literal["finished", "failed", "stopped", "busy"]
+    error: str = ""
+    seconds: float = 0.0
+
+
+def work(order: Order) -> Done:
+    """Do one run, on a worker of Dask, from its last checkpoint on.
+
+    Raises:
+        SweepError: this worker is of another version, or does not see the folder of the sweep.
+    """
+    worker = get_worker()
+    task = worker.get_current_task()
+    check_here(order)
+
+    def is_unwanted() -> bool:  # the client has cancelled it, or is gone
+        known = worker.state.tasks.get(task)
+        return known is None or known.state == "cancelled"
+
+    def post(said: dict[str, Any]) -> None:
+        worker.log_event(order.topic, said)
+
+    return carry_out(order, post, is_unwanted)
+
+
+def check_here(order: Order) -> None:
+    """Check that this process may take part: workers that join later were not asked before.
+
+    Raises:
+        SweepError: it may not.
+    """
+    mine = source()
+    if mine != order.source:
+        raise SweepError(f"this worker has {mine}, the sweep is of {order.source}")
+    if SweepFolder(order.folder).read().get("id") != order.sweep:
+        raise SweepError(f"this worker does not see {order.folder}; all workers need the same files")
+
+
+def carry_out(order: Order, post: Post, is_unwanted: Callable[[], bool]) -> Done:
+    """Do one run, if nobody else does.
+
+    Args:
+        order: the run.
+        post: tells of its rounds.
+        is_unwanted: whether it is to stop after this round.
+    """
+    folder, started = SweepFolder(order.folder), time.perf_counter()
+    try:
+        with folder.lock(order.job.key).acquire(timeout=BUSY):
+            how, error = _run(order, folder, post, is_unwanted)
+    except Timeout:
+        return Done(order.job.key, "busy")
+    return Done(order.job.key, how, error, time.perf_counter() - started)
+
+
+def _run(
+    order: Order, folder: SweepFolder, post: Post, is_unwanted: Callable[[], bool]
+) -> tuple[Literal["finished", "failed", "stopped"], str]:
+    key = order.job.key
+    if is_finished(order.folder, order.job):  # by another sweep, meanwhile
+        return "finished", ""
+    lost = folder.begin(key)
+    try:
+        if lost >= ATTEMPTS:
+            raise SweepError(
+                f"{lost} processes that ran it have ended without a word: killed, or out of memory; see the kernel's "
+                f"log, try fewer workers, then call the sweep again: it goes on from the last checkpoint"
+            )
+        went_through = _train(order, folder, post, is_unwanted)
+    except Exception as failure:  # noqa: BLE001 - a failed run must not keep others from being done
+        error = f"{type(failure).__name__}: {failure}"
+        folder.note_failure(key, error, traceback.format_exc())
+        return "failed", error
+    else:
+        folder.forget_failure(key)
+        return ("finished" if went_through else "stopped"), ""
+    finally:
+        folder.end(key)
+
+
+def _train(order: Order, folder: SweepFolder, post: Post, is_unwanted: Callable[[], bool]) -> bool:
+    from fl.experiment import run
+
+    key, last = order.job.key, 0.0
+    where = folder.run(key)
+    folder.remove_unbegun(key)
+
+    def observe(record: dict[str, Any], seconds: dict[str, float]) -> bool:
+        nonlocal last
+        if time.monotonic() - last > REPORT_EVERY or "new_agent_accuracy" in record:
+            last = time.monotonic()
+            post({"run": key, "round": record["round"] + 1, "accuracy": record.get("new_agent_accuracy")})
+        return is_unwanted()
+
+    return run(order.job.config, where, order.cache, resume=where.config.exists(), observe=observe)
