@@ -41,8 +41,6 @@ def opened(bench):
     python, graphs = need_gnuradio("gnuradio.iio"), []
 
     def make(allowed=CABLE):
-        while graphs:  # of a try before this one
-            graphs.pop().close()
         tuning = Tuning(CARRIER, RATE, 0.9 * RATE, 10.0, 40.0)
         controls = [PlutoControls(uri, tuning, 5.0, 96, allowed, guarded=False) for uri in bench.host.uris]
         command = python, str(device.SCRIPTS / "pluto.py")
@@ -77,7 +75,7 @@ def levels(senders, hearer):
     """
     waves = bursts()
     for radio, wave in zip(senders, waves, strict=True):
-        at = radio.now() + radio.lead_time + SPAN // 4
+        at = radio.now() + radio.lead_time + SPAN // 2
         radio.transmit(wave, at)
     heard = hearer.receive(3 * SPAN, hearer.now()).data
     found = [matches(heard, wave).max() / np.vdot(wave, wave).real for wave in waves]
