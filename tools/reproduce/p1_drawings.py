@@ -3,12 +3,12 @@
 import numpy as np
 from matplotlib.figure import Figure
 
+from fl.theory.tasks import chance_sigma
 from tools.bench.oamp import SNRS_DB
 from tools.report.figures import SIZE, axes, colour, legend
-from tools.reproduce import p1_gap, p1_link, p1_receiver
+from tools.reproduce import p1_bound, p1_gap, p1_link, p1_receiver
 from tools.reproduce.paper import Drawing, Material
 from tools.reproduce.shapes import band, forest, smoothed
-from tools.reproduce.verdict import Mean
 
 CURVES = "ideal", "30 dB", "19 dB", "10 dB", "no memory", "LMMSE"
 COMPARED = "ideal", "no noise", "30 dB", "10 dB", "M/d = .8", "M/d = .2", "phase only", "LMMSE", "no memory", "FedAvg"
@@ -69,12 +69,12 @@ def gap_differences(material: Material) -> Figure:
     """Return what noise changes of the gap, and of the two losses that it is made of."""
     results = material.sweeps["gap"]
     rows = []
-    for rule, (noisy, clean) in p1_gap.pairs(results).items():
-        rows.append((f"{rule}: gap, 10 dB − ideal", p1_gap.gap_change(results, noisy, p1_gap.IDEAL)))
-        rows.append((f"{rule}: gap, 10 − 30 dB", p1_gap.gap_change(results, noisy, clean)))
-        for key, name in (("new_agent_loss", "new agents"), ("train_agent_loss", "training images")):
-            change = p1_gap.late(results, noisy, key) - p1_gap.late(results, clean, key)
-            rows.append((f"{rule}: loss on {name}, 10 − 30 dB", Mean.of(change)))
+    for rule, (noisy, clean) in p1_gap.PAIRS.items():
+        rows.append((f"{rule}: gap, 10 dB − ideal", p1_gap.gap_change(results, noisy, p1_gap.IDEAL, p1_gap.LEVEL)))
+        rows.append((f"{rule}: gap, 10 − 30 dB", p1_gap.gap_change(results, noisy, clean, p1_gap.LEVEL)))
+        changes = p1_gap.loss_changes(results, noisy, clean)
+        rows += [(f"{rule}: loss on {name}, 10 − 30 dB", change) for name, change in changes.items()]
+    rows += [(f"gap, {name}", p1_gap.gap_change(results, *pair)) for name, pair in p1_gap.parts(results).items()]
     return forest("paired difference (nats)", rows)
 
 
@@ -85,12 +85,12 @@ def bound(material: Material) -> Figure:
     for index, point in enumerate(results.points):
         if point == p1_gap.IDEAL:
             continue
-        limits = p1_gap.bound(results, point)
+        limits = p1_bound.bound(results, point)
         axis.plot(np.arange(limits.shape[1]) + 1, limits.mean(0), color=colour(index), linewidth=1.2,
                   label=f"bound, {point}")  # fmt: skip
         rounds, measured = p1_gap.gaps(results, point)
         axis.plot(rounds, np.abs(measured.mean(0)), "o:", color=colour(index), markersize=4, linewidth=1)
-    limit = 2 * p1_gap.sigma(results.jobs[0])
+    limit = 2 * chance_sigma(results.jobs[0].config)
     axis.axhline(limit, color="#222222", linestyle="--", linewidth=1, label="2σ, above which it says nothing")
     axis.plot([], [], "o:", color="#6c757d", markersize=4, label="measured gap")
     axis.set_yscale("log")
@@ -105,7 +105,7 @@ DRAWINGS = (
     Drawing(
         "differences",
         "Accuracy on new agents after fine-tuning, against the usual link (19 dB, M/d = .4, OAMP, memory): mean and "
-        "95 % interval of the difference paired over seeds (A1, A3, A4, A5).",
+        "95 % interval of the difference paired over seeds, at one evaluation, after the last round (A1, A3, A4, A5).",
         differences,
     ),
     Drawing(
@@ -114,8 +114,9 @@ DRAWINGS = (
     Drawing("gap", "Generalisation gap with few data; band: 95 % over seeds (A2).", gap),
     Drawing(
         "gap-differences",
-        "What noise does to the gap and to its two parts over the second half of training: mean and 95 % interval, "
-        "paired over seeds (A2).",
+        "What noise does to the gap and to its two parts over the second half of training, then compression (no noise "
+        "minus ideal links) and noise (minus no noise) apart: means, paired over seeds, with intervals of "
+        f"{100 * p1_gap.LEVEL:.1f} % for the four gaps that decide and 95 % else (A2).",
         gap_differences,
     ),
     Drawing(

@@ -87,6 +87,7 @@ def a4(results: Results) -> Verdict:
         "points.",
         "Where more entries are non-zero than measurements can tell apart, neither receiver recovers anything, and "
         f"both return little more than zero. {_training(loss, accuracy)}",
+        f"the margin of {NO_WORSE_DB} dB was set then.",
     )
 
 

@@ -63,6 +63,7 @@ def c2(cells: Table) -> Verdict:
         "new agents, so what these agents find hard adds to both alike. At a single evaluation five runs say little "
         "about their spread, hence the mean over half of the training. P3's table gives spreads over agents; this is "
         "the one over runs.",
+        "deviations at the last evaluation alone decided; now those over the second half of training do.",
     )
 
 

@@ -32,6 +32,8 @@ def d1(found: Mapping[str, Any]) -> Verdict:
         f"fewer images than features γ alone decides a part of the weights, and the error grows as γ shrinks: {few}, "
         "for 120 images. That weights are the same for any partition is a law of the test suite "
         "(tests/fl/analytic/test_closed_form.py).",
+        "settings whose images are fewer than a layer has features counted as well; now those with more decide, and "
+        "too few images are beside them.",
     )
 
 

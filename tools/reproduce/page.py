@@ -79,7 +79,7 @@ def write_page(
 def markdown(paper: Paper, verdicts: Sequence[Verdict], pictures: Sequence[Picture], made: Made) -> str:
     """Return the page for the documentation; its figures lie in figures/ beside it."""
     rows = [f"| {one.item} | {_cell(one.claim)} | **{one.outcome.value}** | {_cell(one.numbers)} |" for one in verdicts]
-    whys = [f"**{one.item}, {one.outcome.value}.** {one.analysis}" for one in verdicts if one.analysis]
+    whys = [f"**{one.item}, {one.outcome.value}.** {one.reading}" for one in verdicts if one.reading]
     shown = [f"![{_cell(one.caption)}](figures/{paper.key}-{one.name}.svg)\n\n*{one.caption}*" for one in pictures]
     parts = [
         f"# {paper.key.upper()}: {paper.title}",
@@ -108,9 +108,9 @@ def _html(paper: Paper, verdicts: Sequence[Verdict], drawn: Sequence[tuple[Pictu
         f"<figure>{text}<figcaption>{html.escape(picture.caption)}</figcaption></figure>" for picture, text in drawn
     )
     whys = "".join(
-        f"<p><b>{html.escape(one.item)}, {one.outcome.value}.</b> {html.escape(one.analysis)}</p>"
+        f"<p><b>{html.escape(one.item)}, {one.outcome.value}.</b> {html.escape(one.reading)}</p>"
         for one in verdicts
-        if one.analysis
+        if one.reading
     )
     heads = "<tr><th></th><th>what would have to be seen</th><th>verdict</th><th>measured</th></tr>"
     return document(

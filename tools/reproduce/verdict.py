@@ -7,6 +7,8 @@ import numpy as np
 
 from fl.evaluation import interval
 
+CHANGED = "The rule was changed after figures had been seen:"
+
 
 class Outcome(Enum):
     """What the numbers say."""
@@ -26,6 +28,7 @@ class Verdict:
         outcome: whether it was.
         numbers: what was measured, with intervals.
         analysis: why, and what was tried, where it was not shown; else what limits it.
+        changed: what of the rule was changed after figures had been seen; empty: nothing.
     """
 
     item: str
@@ -33,6 +36,12 @@ class Verdict:
     outcome: Outcome
     numbers: str
     analysis: str = ""
+    changed: str = ""
+
+    @property
+    def reading(self) -> str:
+        """The analysis, with what was changed of the rule after figures had been seen."""
+        return " ".join(part for part in (self.analysis, self.changed and f"{CHANGED} {self.changed}") if part)
 
 
 @dataclass(frozen=True)
@@ -41,7 +50,7 @@ class Mean:
 
     Args:
         value: the mean.
-        low: lower end of the 95 % interval.
+        low: lower end of the interval.
         high: upper end.
     """
 
@@ -50,9 +59,12 @@ class Mean:
     high: float
 
     @classmethod
-    def of(cls, values: np.ndarray) -> "Mean":
-        """Return the mean of one value for each seed, shape (seeds,)."""
-        return cls(float(np.mean(values)), *interval(np.asarray(values, float)))
+    def of(cls, values: np.ndarray, level: float = 0.95) -> "Mean":
+        """Return the mean of one value for each seed, shape (seeds,), with its interval of this level.
+
+        Of k statements of which any one decides, each is held at 1 − .05/k (Bonferroni).
+        """
+        return cls(float(np.mean(values)), *interval(np.asarray(values, float), level))
 
     def points(self, sign: bool = False) -> str:
         """Return it in percent (points, if it is a difference)."""
