@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 def training_tasks(config: "Config") -> int:
     """Return n of `generalisation_bound`: episodes that share no class, or agents where these are the tasks.
 
-    Counted from the partition of this seed. Where agents draw classes, and there are more than can be listed, it is what
-    one of them has: fewer than there are, so the bound is too large, if it is off.
+    Counted from the partition of this seed. Where agents draw classes, and there are more agents than can be listed, it
+    is what one of them has: fewer than there are, so the bound is too large, if it is off.
 
     Raises:
         DataError: the partition is a file that is missing or damaged.

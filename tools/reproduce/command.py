@@ -27,6 +27,7 @@ from tools.reproduce.papers import PAPERS
 @click.option("--out", type=click.Path(path_type=Path), help="Folder; default reproductions/PAPER-quick or -full.")
 @click.option("--workers", type=click.IntRange(min=1), help="Runs side by side; default: one a core.")
 @click.option("--scheduler", metavar="ADDRESS", help="Dask scheduler to run on, tcp://…; default: this machine.")
+@click.option("--dry-run", is_flag=True, help="Say what would run and what is finished; writes nothing.")
 @cache_option
 @json_option
 def command(
@@ -41,8 +42,13 @@ def command(
     Examples:
         airmeta reproduce p2 --quick --set data_root=FOLDER
         airmeta reproduce p1 --full --set data_root=FOLDER --out reproductions/p1
+        airmeta reproduce p1 --full --dry-run
     """
     folder = out or Path("reproductions") / f"{key}-{'quick' if quick else 'full'}"
+    if where.pop("dry_run"):
+        with readable_errors():
+            _describe(key, quick, overrides, folder, as_json)
+        return
     started = time.monotonic()
     with readable_errors():
         from tools.command_line import command_line
@@ -63,6 +69,20 @@ def command(
     click.echo(f"Page: {page}")
 
 
+def _describe(key: str, quick: bool, overrides: Sequence[str], folder: Path, as_json: bool) -> None:
+    """Say how many runs each sweep has, and how many are finished."""
+    from tools.reproduce.judged import planned, progress
+
+    counts = [progress(name, jobs, folder) for name, jobs in planned(key, quick, overrides).items()]
+    if as_json:
+        click.echo(json.dumps({"out": str(folder), "sweeps": [vars(count) for count in counts]}))
+        return
+    for count in counts:
+        click.echo(f"{count.sweep}: {count.runs} runs, {count.finished} finished, {count.rounds} rounds to do")
+    runs, finished = (sum(getattr(count, name) for count in counts) for name in ("runs", "finished"))
+    click.echo(f"{key} in {folder}: {runs} runs, {finished} finished; nothing was run or written")
+
+
 def _write(key: str, quick: bool, overrides: Sequence[str], folder: Path, found: Any, seconds: float) -> Path:
     """Write the page and the verdicts as JSON; return the page."""
     from radio.files import write_text
@@ -76,18 +96,20 @@ def _write(key: str, quick: bool, overrides: Sequence[str], folder: Path, found:
 
 
 def _made(key: str, quick: bool, overrides: Sequence[str], folder: Path, found: Any, seconds: float) -> Any:
-    from fl.manifest import git_hash, version
     from tools.reproduce.judged import spent_seconds
+    from tools.reproduce.origin import origin
     from tools.reproduce.page import Made
 
-    shown = [f"--set {_public(item)}" for item in overrides]
+    public = [_public(item) for item in overrides]
+    shown = [word for item in public for word in ("--set", item)]
     words = ["airmeta", "reproduce", key, "--quick" if quick else "--full", *shown]
     spent, calls = spent_seconds(found.material), _calls(folder, seconds)
     effort = (
         f"{len(spent)} runs of {sum(spent) / 3600:.1f} hours together, in {len(calls)} call{'s' * (len(calls) > 1)} of "
         f"{sum(calls) / 60:.0f} minutes, on {os.cpu_count()} cores."
     )
-    return Made(" ".join(words), effort, f"airmeta {version()}, commit {git_hash() or 'unknown'}.")
+    changes = [item for item in public if not _is_data_root(item)]
+    return Made(shlex.join(words), effort, origin(found.material), changes)
 
 
 def _calls(folder: Path, seconds: float) -> list[float]:
@@ -102,8 +124,11 @@ def _calls(folder: Path, seconds: float) -> list[float]:
 
 def _public(item: str) -> str:
     """Return an override as others can use it: where data lie is different with everyone."""
-    key, _, value = item.partition("=")
-    return f"{key}={'FOLDER' if key.strip() == 'data_root' else value}"
+    return "data_root=FOLDER" if _is_data_root(item) else item
+
+
+def _is_data_root(item: str) -> bool:
+    return item.partition("=")[0].strip() == "data_root"
 
 
 def _plain(verdicts: Sequence[Any]) -> list[dict[str, str]]:

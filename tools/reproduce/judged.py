@@ -1,6 +1,5 @@
 """The work of a reproduction: sweeps one after the other, then measurements that are no runs, then the verdicts."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +10,9 @@ from fl.learning import learning
 from tools.reproduce.paper import Material
 from tools.reproduce.papers import paper
 from tools.reproduce.verdict import Verdict
-from tools.sweep.execute import execute
+from tools.sweep.execute import execute, left_of
 from tools.sweep.plan import Job, read_jobs
-from tools.sweep.results import is_finished, run_folder
+from tools.sweep.results import run_folder, seconds
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 
@@ -29,6 +28,47 @@ class Judged:
 
     material: Material
     verdicts: Sequence[Verdict]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a sweep is.
+
+    Args:
+        sweep: its name.
+        runs: that it has.
+        finished: of these.
+        rounds: of those that are not finished.
+    """
+
+    sweep: str
+    runs: int
+    finished: int
+    rounds: int
+
+
+def planned(key: str, quick: bool, overrides: Sequence[str]) -> dict[str, list[Job]]:
+    """Return the runs of each sweep of a paper, in order.
+
+    Raises:
+        ConfigError: a recipe with the overrides cannot be run.
+    """
+    return {name: read_jobs(EXPERIMENTS / key / f"{name}.toml", quick, overrides) for name in paper(key).sweeps}
+
+
+def progress(name: str, jobs: Sequence[Job], folder: Path) -> Progress:
+    """Return how far a sweep is; nothing is written.
+
+    Args:
+        name: of the sweep.
+        jobs: its runs.
+        folder: of the reproduction.
+
+    Raises:
+        HistoryError: the history of a run is damaged.
+    """
+    left, count = left_of(jobs, folder / name), len({job.key for job in jobs})
+    return Progress(name, count, count - len(left), sum(job.config.rounds for job in left))
 
 
 def judged(
@@ -56,13 +96,12 @@ def judged(
         DataError: images are missing; nothing has run yet.
         SweepError: a run has failed.
     """
-    about = paper(key)
-    planned = {name: read_jobs(EXPERIMENTS / key / f"{name}.toml", quick, overrides) for name in about.sweeps}
-    _check_data([job for jobs in planned.values() for job in jobs], cache)
+    about, plans = paper(key), planned(key, quick, overrides)
+    _check_data([job for jobs in plans.values() for job in jobs], cache)
     found = {}
-    for name, jobs in planned.items():
-        left = {job.key for job in jobs if not is_finished(folder / name, job)}
-        say(f"{key} {name}: {len(left)} of {len({job.key for job in jobs})} runs to do")
+    for name, jobs in plans.items():
+        count = progress(name, jobs, folder)
+        say(f"{key} {name}: {count.runs - count.finished} of {count.runs} runs to do")
         found[name] = execute(jobs, folder / name, cache, say, **where)
     material = Material(found, folder, cache, quick, say, tuple(overrides))
     return Judged(material, about.judge(material))
@@ -80,11 +119,4 @@ def _check_data(jobs: Sequence[Job], cache: Path) -> None:
 def spent_seconds(material: Material) -> list[float]:
     """Return the wall-clock time of the rounds of each run, as its folder says it."""
     folders = {run_folder(found.folder, job).timing for found in material.sweeps.values() for job in found.jobs}
-    return [
-        sum(value for line in path.read_text(encoding="utf-8").splitlines() for value in _times(json.loads(line)))
-        for path in sorted(folders)
-    ]
-
-
-def _times(line: Mapping[str, Any]) -> list[float]:
-    return [value for key, value in line.items() if key not in {"schema", "round"} and isinstance(value, float)]
+    return [seconds(path) for path in sorted(folders)]

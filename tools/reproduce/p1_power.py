@@ -1,7 +1,7 @@
 """P1, the power constraint and the ideal limit (A6)."""
 
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 
 import numpy as np
 import torch
@@ -59,7 +59,6 @@ def deviations() -> dict[torch.dtype, float]:
     return {dtype: mean_deviation(config, updates.to(dtype)) for dtype in EXACT}
 
 
-@lru_cache(maxsize=2)
 def measured_floor(rounds: int = ROUNDS) -> Mean:
     """Return the error of the symbols under phase_only without noise, disjoint supports, over the power of the sum."""
     uplink = build_uplink(_phase_only(), LENGTH)

@@ -19,7 +19,8 @@ MARKS = {Outcome.SHOWN: "#4f772d", Outcome.NOT_SHOWN: "#d1603d", Outcome.NOT_TES
 HOW_KNOWN = (
     "How a statement is known: [A] the paper's abstract or its authors' own text; [T] third-party public code or notes "
     "that follow the paper; [R] our reconstruction; [C] checked numerically. Intervals are 95 % Student-t intervals "
-    "over seeds; differences are paired over seeds where runs share them."
+    "over seeds; differences are paired over seeds where runs share them. An interval at one evaluation holds the "
+    "scatter of the last outer step as well. A rule that was changed after figures had been seen says so."
 )
 
 
@@ -30,12 +31,14 @@ class Made:
     Args:
         command: that makes it again.
         effort: runs, time, machine, in a sentence.
-        version: of airmeta, with its commit.
+        version: of airmeta, with its commit, of the runs and of what is none.
+        changes: `key=value` over every experiment, by which the setting is not what it says.
     """
 
     command: str
     effort: str
     version: str
+    changes: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,7 @@ def markdown(paper: Paper, verdicts: Sequence[Verdict], pictures: Sequence[Pictu
     parts = [
         f"# {paper.key.upper()}: {paper.title}",
         f"**Question.** {paper.question}",
-        f"**Setting.** {paper.setting}",
+        f"**Setting.** {paper.setting}{_changed(made, '`')}",
         f"    {made.command}\n\n{made.effort} {made.version}",
         "## Verdicts",
         "\n".join(["| | what would have to be seen | verdict | measured |", "|---|---|---|---|", *rows]),
@@ -117,7 +120,7 @@ def _html(paper: Paper, verdicts: Sequence[Verdict], drawn: Sequence[tuple[Pictu
         f"{paper.key.upper()}: {paper.title}",
         [
             f"<p><b>Question.</b> {html.escape(paper.question)}</p>",
-            f"<p><b>Setting.</b> {html.escape(paper.setting)}</p>",
+            f"<p><b>Setting.</b> {html.escape(paper.setting + _changed(made))}</p>",
             f"<p><code>{html.escape(made.command)}</code><br>{html.escape(f'{made.effort} {made.version}')}</p>",
             f"<h2>Verdicts</h2><table>{heads}{rows}</table>",
             f'<p class="note">{html.escape(HOW_KNOWN)}</p>',
@@ -125,6 +128,13 @@ def _html(paper: Paper, verdicts: Sequence[Verdict], drawn: Sequence[tuple[Pictu
             f"<h2>Why, and what was tried</h2>{whys}",
         ],
     )
+
+
+def _changed(made: Made, mark: str = "") -> str:
+    """Return what this call has set otherwise, as a sentence; empty: nothing."""
+    if not made.changes:
+        return ""
+    return f" Set otherwise than this says: {', '.join(f'{mark}{one}{mark}' for one in made.changes)}."
 
 
 def _cell(text: str) -> str:

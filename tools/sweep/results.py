@@ -39,6 +39,16 @@ def is_whole(records: Sequence[Record], job: Job) -> bool:
     return len(records) == job.config.rounds and "new_agent_accuracy" in records[-1]
 
 
+def seconds(timing: Path) -> float:
+    """Return the wall clock of all rounds of a run, as its file of times says it; 0 without one.
+
+    Raises:
+        HistoryError: the file is damaged.
+    """
+    lines = read(timing) if timing.exists() else []
+    return float(sum(value for line in lines for key, value in line.items() if key not in ("schema", "round")))
+
+
 @dataclass(frozen=True)
 class Results:
     """Histories of all runs of a sweep; every setting has the same seeds, in the same order, so they can be paired.

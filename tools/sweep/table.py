@@ -16,7 +16,7 @@ from fl.history import read
 from radio.files import atomic_path, write_text
 from tools.sweep.folder import SweepFolder
 from tools.sweep.plan import Job, spelt
-from tools.sweep.results import is_whole
+from tools.sweep.results import is_whole, seconds
 
 Row = dict[str, Any]
 TAIL = 0.1  # share of the rounds over which the training loss is averaged
@@ -65,7 +65,6 @@ def rows(jobs: Sequence[Job], folder: SweepFolder) -> list[Row]:
 def _row(job: Job, keys: Sequence[str], folder: SweepFolder) -> Row:
     where, settings = folder.run(job.key), leaves(job.config.model_dump(mode="json"))
     records = read(where.history) if where.history.exists() else []
-    seconds = [sum(_numbers(line)) for line in read(where.timing)] if where.timing.exists() else []
     error = folder.reason(job.key)
     status = "finished" if is_whole(records, job) else "failed" if error else "begun" if records else "planned"
     return {
@@ -74,13 +73,13 @@ def _row(job: Job, keys: Sequence[str], folder: SweepFolder) -> Row:
         "seed": job.seed,
         "status": status,
         "rounds": len(records),
-        **(_metrics(records, sum(seconds)) if records else dict.fromkeys(METRICS)),
+        **(_metrics(records, seconds(where.timing)) if records else dict.fromkeys(METRICS)),
         "error": error or None,
         "run": str(where.path.relative_to(folder.path)),
     }
 
 
-def _metrics(records: Sequence[Mapping[str, Any]], seconds: float) -> Row:
+def _metrics(records: Sequence[Mapping[str, Any]], spent: float) -> Row:
     last: Mapping[str, Any] = next((record for record in reversed(records) if "new_agent_accuracy" in record), {})
     gap = last["new_agent_loss"] - last["train_agent_loss"] if last.get("train_agent_loss") is not None else None
     tail = records[-max(1, round(TAIL * len(records))) :]
@@ -94,17 +93,13 @@ def _metrics(records: Sequence[Mapping[str, Any]], seconds: float) -> Row:
         "oracle_nmse_db": _over(np.median, records, "oracle_nmse_db"),
         "receive_snr_db": _over(np.median, records, "receive_snr_db"),
         "rounds_lost": sum(record["outcome"] != "ok" for record in records),
-        "seconds": seconds,
+        "seconds": spent,
     }
 
 
 def _over(statistic: Any, records: Sequence[Mapping[str, Any]], key: str) -> float | None:
     values = [record[key] for record in records if record.get(key) is not None]
     return float(statistic(values)) if values else None
-
-
-def _numbers(line: Mapping[str, Any]) -> list[float]:
-    return [value for key, value in line.items() if key not in ("schema", "round") and isinstance(value, (int, float))]
 
 
 def summary(table: Sequence[Row]) -> list[Row]:

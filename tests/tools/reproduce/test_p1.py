@@ -66,8 +66,14 @@ def record(losses=LOSSES, accuracies=ACCURACIES, gaps=GAPS, fits=FITS, weakest=1
     return keys
 
 
+@pytest.fixture(scope="module")
+def floor():
+    return p1_power.measured_floor(40)
+
+
 @pytest.fixture
-def made(tmp_path):
+def made(tmp_path, monkeypatch, floor):
+    monkeypatch.setattr(p1_power, "measured_floor", lambda: floor)
     count = iter(range(100))
     return lambda **changed: written(tmp_path / str(next(count)), PAPER, record(**changed), SHORT)
 
@@ -240,8 +246,7 @@ def test_the_ideal_limit_is_exact_and_compression_is_not():
     assert exact[torch.float64] < 1e-10 < exact[torch.float32] < 1e-5
 
 
-def test_the_measured_floor_of_phase_only_is_that_of_theory():
-    floor = p1_power.measured_floor(40)
+def test_the_measured_floor_of_phase_only_is_that_of_theory(floor):
     assert floor.low < phase_only_floor(BlockFading("rayleigh")) < floor.high
 
 

@@ -1,0 +1,32 @@
+"""What a measurement that is no run depends on beside its settings: the code, and the machine."""
+
+import hashlib
+import os
+import platform
+from functools import lru_cache
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = "dsp", "fl", "radio", "tools"
+"""That measurements run."""
+PROCESSORS = Path("/proc/cpuinfo")
+
+
+def machine() -> str:
+    """Return the processor's name and how many cores there are."""
+    return f"{_processor()}, {os.cpu_count()} cores"
+
+
+@lru_cache(maxsize=1)
+def code() -> str:
+    """Return a hash of the source, whether it is committed or not: a commit alone does not know what was edited since."""
+    found = hashlib.sha256()
+    for path in sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py")):
+        found.update(f"{path.relative_to(ROOT)}\n".encode() + path.read_bytes())
+    return found.hexdigest()[:16]
+
+
+def _processor() -> str:
+    lines = PROCESSORS.read_text(encoding="utf-8").splitlines() if PROCESSORS.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
