@@ -19,7 +19,7 @@ def machine() -> str:
 
 @lru_cache(maxsize=1)
 def code() -> str:
-    """Return a hash of the source, whether it is committed or not: a commit alone does not know what was edited since."""
+    """Return a hash of the source as it is: a commit alone does not know what was edited since."""
     found = hashlib.sha256()
     for path in sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py")):
         found.update(f"{path.relative_to(ROOT)}\n".encode() + path.read_bytes())

@@ -16,7 +16,7 @@ UNKNOWN = "version and commit not recorded"
 
 
 def origin(material: Material) -> str:
-    """Return version and commit of the runs, several if there are several, and those of what is no run, in sentences."""
+    """Return version and commit of the runs, all that there are, and those of what is no run, in sentences."""
     folders = {run_folder(found.folder, job).path for found in material.sweeps.values() for job in found.jobs}
     counts = Counter(code_of(folder / "manifest.json") for folder in folders)
     if len(counts) == 1:

@@ -58,10 +58,10 @@ def a1(results: Results) -> Verdict:
     return Verdict(
         "A1",
         "The training loss after T rounds does not rise with SNR (10, 19, 30 dB) nor with M/d (.2, .4, and .8 by rows "
-        "of the full DFT), and at 19 dB and above the accuracy on new agents is within 2 points of ideal links. Shown "
-        "if no step up has a paired change of the late training loss (last fifth of the rounds) whose interval lies "
-        "above 0, the mean change over neither ladder is above 0, and the lower ends of the differences in accuracy "
-        "to ideal links are at or above −2 points.",
+        "of the full DFT), and at 19 dB and above the accuracy on new agents after the last round (one evaluation) is "
+        "within 2 points of ideal links. Shown if no step up has a paired change of the late training loss (last fifth "
+        "of the rounds) whose interval lies above 0, the mean change over neither ladder is above 0, and the lower "
+        "ends of the differences in accuracy to ideal links are at or above −2 points.",
         shown(not rises and falls and all(change.low >= -MARGIN for change in near.values())),
         f"Training loss, {losses}; paired change {changes}. Accuracy minus that of ideal links: {accuracies}.",
         f"{_ladders_read(whole)} {_near_read(near)} Errors of the recovered sum, median NMSE: {_errors(results)}.",
@@ -141,7 +141,7 @@ def a5(results: Results) -> Verdict:
         "A5",
         "On new agents, meta-pFL is more accurate after fine-tuning than FedAvg with the same fine-tuning (the same "
         "rate and steps on the same support sets), over the same link at 19 dB. Shown if the interval of the paired "
-        "difference lies above 0.",
+        "difference after the last round (one evaluation) lies above 0.",
         shown(difference.low > 0),
         f"meta-pFL {Mean.of(results.last(USUAL, ACCURACY)).points()} %, FedAvg "
         f"{Mean.of(results.last(FEDAVG, ACCURACY)).points()} %, difference {difference.points(sign=True)} points.",

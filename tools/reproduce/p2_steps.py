@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tools.reproduce.reached import rounds_to
 from tools.reproduce.verdict import Mean, Verdict, shown
 from tools.sweep.results import Results
 
@@ -35,10 +36,18 @@ def accuracy(results: Results, family: str, nu: int, steps: int) -> tuple[np.nda
     return rounds, values[:, :, steps]
 
 
-def end(results: Results, family: str, nu: int, steps: int) -> np.ndarray:
-    """Return the accuracy over the last rounds, shape (seeds,): the mean of some evaluations scatters less than one."""
-    rounds, values = accuracy(results, family, nu, steps)
+def by_step(results: Results, family: str, nu: int) -> np.ndarray:
+    """Return the accuracy over the last rounds after 0, 1, … steps, shape (seeds, steps + 1).
+
+    The mean of some evaluations scatters less than one does.
+    """
+    rounds, values = results.curve(point(family, nu), "accuracy_by_step")
     return np.asarray(values[:, rounds > (1 - LATE) * rounds[-1]].mean(1))
+
+
+def end(results: Results, family: str, nu: int, steps: int) -> np.ndarray:
+    """Return the accuracy over the last rounds after `steps` steps, shape (seeds,)."""
+    return by_step(results, family, nu)[:, steps]
 
 
 def gain(results: Results, family: str, nu: int) -> np.ndarray:
@@ -46,35 +55,12 @@ def gain(results: Results, family: str, nu: int) -> np.ndarray:
     return end(results, family, nu, nu) - end(results, family, 1, nu)
 
 
-def rounds_to_share(curve: np.ndarray, rounds: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Return the rounds until each seed is first at its target, linear between evaluations, shape (seeds,).
-
-    A seed that is never there counts with all its rounds.
-
-    Args:
-        curve: accuracy, shape (seeds, evaluations); before the first evaluation it is taken for 0.
-        rounds: done at each evaluation, shape (evaluations,).
-        target: of each seed, shape (seeds,).
-    """
-    where = np.concatenate([[0], rounds]).astype(float)
-    found = []
-    for values, wanted in zip(curve, target, strict=True):
-        padded = np.concatenate([[0.0], values])
-        first = int(np.argmax(padded >= wanted))
-        if padded[first] < wanted or first == 0:
-            found.append(where[-1] if padded[first] < wanted else 0.0)
-            continue
-        low, high = padded[first - 1], padded[first]
-        found.append(where[first - 1] + (wanted - low) / (high - low) * (where[first] - where[first - 1]))
-    return np.array(found)
-
-
 def speed(results: Results, family: str, nu: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the rounds to 90 % of the best accuracy of either, trained with ν steps and with one, (seeds,) each."""
     rounds, many = accuracy(results, family, nu, nu)
     _, one = accuracy(results, family, 1, nu)
     target = SHARE * np.maximum(many.max(1), one.max(1))
-    return rounds_to_share(many, rounds, target), rounds_to_share(one, rounds, target)
+    return rounds_to(many, rounds, target), rounds_to(one, rounds, target)
 
 
 def b1(results: Results) -> Verdict:

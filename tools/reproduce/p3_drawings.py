@@ -6,11 +6,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from fl.evaluation import interval
 from tools.report.figures import axes, colour, legend
 from tools.reproduce.p3_numbers import AGENTS, PASSES, Curves, cell, curves, table
 from tools.reproduce.p3_training import CONTROL, STAGED
 from tools.reproduce.paper import Drawing, Material
+from tools.reproduce.shapes import band, bars
 
 LINES = {"personalised": "-", "initial": "--"}
 
@@ -22,12 +22,8 @@ def draw_table(material: Material) -> Figure:
     for index, agents in enumerate(AGENTS):
         for kind, line in LINES.items():
             values = np.stack([getattr(cells[agents, passes], kind)[:, -1] for passes in PASSES])
-            low, high = np.transpose([interval(row) for row in values])
             shift = 1.02 ** (index * 2 - 1)  # so that bars do not hide each other
-            axis.errorbar(
-                np.array(PASSES) * shift, values.mean(1), (values.mean(1) - low, high - values.mean(1)), fmt=f"o{line}",
-                color=colour(index), markersize=4, capsize=2, linewidth=1.2, label=f"{agents} agents a round, {kind}",
-            )  # fmt: skip
+            bars(axis, np.array(PASSES) * shift, values.T, index, f"{agents} agents a round, {kind}", line)
     axis.set_xscale("log")
     axis.set_xticks(PASSES, [str(passes) for passes in PASSES])
     axis.minorticks_off()
@@ -83,19 +79,26 @@ def switch_of(material: Material) -> int:
 
 def _draw_kinds(axis: Axes, found: Curves, index: int, name: str) -> None:
     for kind, line in LINES.items():
-        values = getattr(found, kind)
-        low, high = np.transpose([interval(column) for column in values.T])
-        axis.fill_between(found.rounds, low, high, color=colour(index), alpha=0.13, linewidth=0)
-        axis.plot(found.rounds, values.mean(0), line, color=colour(index), linewidth=1.2, label=f"{name}, {kind}")
+        band(axis, found.rounds, getattr(found, kind), index, f"{name}, {kind}", line)
 
 
 DRAWINGS: Sequence[Drawing] = (
     Drawing(
-        "table", "Accuracy of new agents after the last round, before and after personalisation (C1 to C4).", draw_table
+        "table",
+        "Accuracy of new agents after the last round (one evaluation), before and after personalisation; bars: 95 % "
+        "over seeds (C1 to C4).",
+        draw_table,
     ),
-    Drawing("rounds", "The same with 20 agents a round in the course of training (C5).", draw_rounds),
+    Drawing(
+        "rounds", "The same with 20 agents a round in the course of training; band: 95 % over seeds (C5).", draw_rounds
+    ),
     Drawing(
         "stages", "Personalized FedAvg and FedAvg alone; the line is where the Reptile stage begins (C6).", draw_stages
     ),
-    Drawing("central", "Personalised against initial accuracy, one point or line a seed (C7).", draw_central),
+    Drawing(
+        "central",
+        "Personalised against initial accuracy: runs after the last round (one evaluation), a point a seed; central "
+        "training in its course, a line a seed. Points beyond the lines' initial accuracy are not compared (C7).",
+        draw_central,
+    ),
 )

@@ -89,40 +89,24 @@ def common_target(cells: Iterable[Curves]) -> float:
     return min(least, float(np.floor(100 * least + 1e-9)) / 100)  # of .68 the nearest double may be above it
 
 
-def rounds_to(accuracy: np.ndarray, rounds: np.ndarray, target: float) -> np.ndarray:
-    """Return the rounds until an accuracy is first at the target, shape (seeds,), linear between evaluations.
-
-    Args:
-        accuracy: shape (seeds, evaluations); before the first evaluation it is taken for 0.
-        rounds: done at each evaluation, shape (evaluations,).
-        target: reached by all.
-    """
-    where = np.concatenate([[0], rounds])
-    padded = np.hstack([np.zeros((len(accuracy), 1)), accuracy])
-    first = np.argmax(padded >= target, axis=1)
-    rows = np.arange(len(accuracy))
-    low, high = padded[rows, first - 1], padded[rows, first]
-    share = (target - low) / (high - low)
-    return np.asarray(where[first - 1] + share * (where[first] - where[first - 1]), float)
-
-
 def personalised_at(central: Curves, seed: int, level: float) -> float:
-    """Return the personalised accuracy of a run in whose course initial accuracy was at a level.
+    """Return the personalised accuracy of a run in whose course initial accuracy was at a level; NaN: it never was.
 
     A straight line through its evaluations, weighted by how near their initial accuracy is to the level (Gaussian of
-    `NEAR`): to take the first evaluation that is as high would pick those that are high by chance. Levels beyond what
-    the run had are taken for its highest or lowest.
+    `NEAR`): to take the first evaluation that is as high would pick those that are high by chance.
     """
     initial, personalised = central.initial[seed], central.personalised[seed]
-    inside = float(np.clip(level, initial.min(), initial.max()))
-    weights = np.exp(-(((initial - inside) / NEAR) ** 2) / 2) + 1e-9
-    return float(np.polynomial.polynomial.polyfit(initial - inside, personalised, 1, w=np.sqrt(weights))[0])
+    if not initial.min() <= level <= initial.max():
+        return float("nan")
+    weights = np.exp(-(((initial - level) / NEAR) ** 2) / 2) + 1e-9
+    return float(np.polynomial.polynomial.polyfit(initial - level, personalised, 1, w=np.sqrt(weights))[0])
 
 
 def against_central(cells: Iterable[Curves], central: Curves) -> np.ndarray:
-    """Return personalised accuracy minus that of central training at equal initial accuracy, mean over settings.
+    """Return personalised accuracy minus that of central training at equal initial accuracy, by setting and seed.
 
-    Shape (seeds,).
+    Shape (settings, seeds). NaN: central training was never at the initial accuracy that the run ended with, so there
+    is nothing to compare it with.
     """
     rows = [
         [
@@ -131,10 +115,14 @@ def against_central(cells: Iterable[Curves], central: Curves) -> np.ndarray:
         ]
         for one in cells
     ]
-    return np.mean(rows, axis=0)
+    return np.array(rows)
 
 
-def unmatched(cells: Iterable[Curves], central: Curves) -> tuple[int, int]:
-    """Return how many ends of runs lie above the highest, or below the lowest initial accuracy of central training."""
-    levels = np.stack([one.initial[:, -1] for one in cells])
-    return int((levels > central.initial.max(1)).sum()), int((levels < central.initial.min(1)).sum())
+def over_matched(differences: np.ndarray) -> Mean | None:
+    """Return the mean over the settings that could be compared, with its interval over seeds; None: under two seeds.
+
+    Args:
+        differences: shape (settings, seeds), NaN where there is nothing to compare with.
+    """
+    seeds = differences[:, np.isfinite(differences).any(0)]
+    return Mean.of(np.nanmean(seeds, axis=0)) if seeds.shape[1] > 1 else None

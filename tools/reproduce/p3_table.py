@@ -37,8 +37,8 @@ def c1(cells: Table, others: Mapping[str, Curves]) -> Verdict:
     return Verdict(
         "C1",
         "[T] Personalised accuracy exceeds initial accuracy in every cell of agents a round by E, on MNIST by "
-        "pseudo-writers, and on Shakespeare by role and with Omniglot agents. Rule: the interval of the difference, "
-        "paired over seeds, lies above 0 in each.",
+        "pseudo-writers, and on Shakespeare by role and with Omniglot agents. Rule: the interval of the difference "
+        "after the last round, paired over seeds, lies above 0 in each.",
         shown(not failed),
         f"initial / personalised: {rows}; smallest gain of a cell {least.points(sign=True)} points; {more} points",
         why + (f" Not so in: {', '.join(failed)}." if failed else ""),
@@ -86,8 +86,8 @@ def c3(cells: Table) -> Verdict:
     return Verdict(
         "C3",
         "[T] At equal numbers of rounds initial and personalised accuracy peak at an intermediate E. Rule: for 5 and "
-        "20 agents a round, and both accuracies, the best E is 5 or 10, and better than E = 2 and E = 20 with paired "
-        "intervals above 0.",
+        "20 agents a round, and both accuracies, the best E after the last round is 5 or 10, and better than E = 2 and "
+        "E = 20 with paired intervals above 0.",
         shown(held),
         f"best E after {rounds[-1]} rounds, points: {'; '.join(found)}",
         f"{_earlier(cells, rounds)} A larger E is more steps in a round, which counts while there are few rounds, and "
@@ -108,8 +108,8 @@ def c4(cells: Table) -> Verdict:
         found.append(f"{kind} {mean.points(sign=True)} ({each})")
     return Verdict(
         "C4",
-        f"[T] {many} agents a round are better than {few}. Rule: the difference, paired over seeds and averaged over "
-        "E, has an interval above 0 for initial and for personalised accuracy.",
+        f"[T] {many} agents a round are better than {few}. Rule: the difference after the last round, paired over "
+        "seeds and averaged over E, has an interval above 0 for initial and for personalised accuracy.",
         shown(held),
         f"points: {'; '.join(found)}",
         f"At equal rounds {many} agents also compute {many // few} times as much. What is averaged is less noisy, "

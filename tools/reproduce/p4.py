@@ -34,7 +34,7 @@ PAPER = Paper(
         "agent in equal shares, or by Dirichlet shares. FedAvg trains the same network, all agents in each round, one "
         "pass in batches of 20. Times are of one thread, measured after all runs."
     ),
-    sweeps=("classes", "dirichlet", "air"),
+    sweeps=("classes", "dirichlet", "exact", "air"),
     judge=judge,
     drawings=DRAWINGS,
 )

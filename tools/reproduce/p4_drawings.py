@@ -5,13 +5,13 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from fl.evaluation import interval
 from tools.bench.analytic.picture import draw
 from tools.bench.analytic.race import CLAIMED
 from tools.report.figures import axes, colour, legend
 from tools.reproduce.p4_heterogeneity import SKEWS
 from tools.reproduce.p4_measured import CLASSES, measured, over_the_air
 from tools.reproduce.paper import Drawing, Material
+from tools.reproduce.shapes import band, bars
 
 PERSONAL = {
     "FedACnnL": "FedACnnL",
@@ -29,11 +29,8 @@ def draw_own(material: Material) -> Figure:
     settings = {"ten classes": next(iter(CLASSES)), **SKEWS}
     figure, axis = axes("how classes are dealt", "accuracy on agents' own test data")
     for index, (column, name) in enumerate(PERSONAL.items()):
-        values = np.stack([skew[setting][column] for setting in settings.values()])
-        where = np.arange(len(settings)) + 0.11 * (index - (len(PERSONAL) - 1) / 2)
-        low, high = np.transpose([interval(row) for row in values])
-        axis.errorbar(where, values.mean(1), (values.mean(1) - low, high - values.mean(1)), fmt="o", markersize=4,
-                      color=colour(index), capsize=2, linewidth=1.1, label=name)  # fmt: skip
+        values = np.stack([skew[setting][column] for setting in settings.values()], axis=1)
+        bars(axis, np.arange(len(settings)) + 0.11 * (index - (len(PERSONAL) - 1) / 2), values, index, name)
     axis.set_xticks(np.arange(len(settings)), list(settings))
     return legend(figure, axis)
 
@@ -44,10 +41,7 @@ def draw_shared(material: Material) -> Figure:
     figure, axis = axes("classes of an agent", "accuracy on images nobody holds")
     where = np.arange(len(CLASSES))
     for index, (column, name) in enumerate({"apart": "FedACnnL", "apart, FedAvg": "FedAvg"}.items()):
-        values = np.stack([skew[setting][column] for setting in CLASSES])
-        low, high = np.transpose([interval(row) for row in values])
-        axis.fill_between(where, low, high, color=colour(index), alpha=0.15, linewidth=0)
-        axis.plot(where, values.mean(1), "o-", markersize=4, color=colour(index), label=name)
+        band(axis, where, np.stack([skew[setting][column] for setting in CLASSES], axis=1), index, name, "o-")
     axis.set_xticks(where, [str(count) for count in CLASSES.values()])
     return legend(figure, axis)
 
@@ -74,12 +68,27 @@ def draw_times(material: Material) -> Figure:
 
 def draw_air(material: Material) -> Figure:
     """Return accuracy over the air against SNR."""
-    return draw(over_the_air(material.sweeps["air"]), "accuracy, not personalised")
+    return draw(over_the_air(material), "accuracy, not personalised")
 
 
 DRAWINGS: Sequence[Drawing] = (
-    Drawing("own", "Accuracy on agents' own test data, each with a head of its own but FedACnnL (D3).", draw_own),
-    Drawing("shared", "The shared models on images that no agent holds (D4).", draw_shared),
+    Drawing(
+        "own",
+        "Accuracy on agents' own test data, each with a head of its own but FedACnnL, after the last round; bars: 95 % "
+        "over seeds (D3).",
+        draw_own,
+    ),
+    Drawing(
+        "shared",
+        "The shared models on images that no agent holds, after the last round (a closed form has no later one; that "
+        "of FedAvg scatters with it); band: 95 % over seeds (D4).",
+        draw_shared,
+    ),
     Drawing("times", "Training time in closed form over that of FedAvg, one point a seed (D2).", draw_times),
-    Drawing("air", "The sums over the air: accuracy against SNR, with and without what bears the noise.", draw_air),
+    Drawing(
+        "air",
+        "The sums over the air: accuracy after the last layer against SNR, with and without what bears the noise; "
+        "band: 95 % over seeds.",
+        draw_air,
+    ),
 )

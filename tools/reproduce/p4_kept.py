@@ -1,4 +1,4 @@
-"""Measurements that are no runs: kept in the folder of a reproduction, and made again for other settings, code, machine.
+"""Measurements that are no runs: kept in the folder of a reproduction, made again for other settings, code or machine.
 
 A time is one of a machine, and of the code that was timed; weights differ in their last digits between machines.
 """

@@ -16,7 +16,6 @@ from tools.reproduce.p4_exact import IMAGES, backward_work, distances, scarce
 from tools.reproduce.p4_kept import kept
 from tools.reproduce.p4_skew import METHODS, measure
 from tools.reproduce.paper import Material
-from tools.sweep.results import Results
 
 CLASSES = {f"task.classes_per_agent={count}": count for count in (10, 5, 2, 1)}
 DIRICHLET = ("task.alpha=0.3", "task.alpha=0.1")
@@ -75,7 +74,7 @@ def measured(material: Material) -> Measured:
     far = kept(material.folder, "distances", f"{about} {trials} {IMAGES} {RIDGES}", exact)
     backward = kept(material.folder, "backward", about, gradients)
     races = {name: _race(material, name) for name in SIZES}
-    return Measured(far, races, skew, backward, over_the_air(material.sweeps["air"]))
+    return Measured(far, races, skew, backward, over_the_air(material))
 
 
 def base(material: Material) -> Config:
@@ -83,18 +82,17 @@ def base(material: Material) -> Config:
     return material.sweeps["classes"].of("FedACnnL, task.classes_per_agent=2")[0].config
 
 
-def over_the_air(results: Results) -> dict[str, Any]:
+def over_the_air(material: Material) -> dict[str, Any]:
     """Return accuracy of new agents before personalisation, over SNR by variant, as `tools.bench.analytic.air` does."""
-    found: dict[str, list[list[float]]] = {}
-    snrs = sorted({float(point.split(" dB")[0]) for point in results.points if " dB" in point})
-    exact: list[float] = []
+    results, found = material.sweeps["air"], dict[str, list[list[float]]]()
+    snrs = sorted({float(point.split(" dB")[0]) for point in results.points})
+    exact = material.sweeps["exact"].by_step("error-free")[:, 0].tolist()
     for name, keys in VARIANTS.items():
         ridge, clip = keys.get("noise_ridge", 1.0), str(keys.get("clip_eigenvalues", True)).lower()
         variant = f"algorithm.noise_ridge={ridge}, algorithm.clip_eigenvalues={clip}"
-        if f"error-free, {variant}" not in results.points:
-            continue
-        exact = exact or results.by_step(f"error-free, {variant}")[:, 0].tolist()
-        found[name] = [results.by_step(f"{snr:.0f} dB, {variant}")[:, 0].tolist() for snr in snrs]
+        points = [f"{snr:.0f} dB, {variant}" for snr in snrs]
+        if set(points) <= set(results.points):
+            found[name] = [results.by_step(point)[:, 0].tolist() for point in points]
     return {"snrs_db": snrs, "exact": exact, "curves": found}
 
 

@@ -7,13 +7,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from fl.evaluation import interval
-from tools.report.figures import SIZE, colour
+from tools.report.figures import COLOURS, SIZE, colour
 from tools.reproduce.verdict import Mean
 
 LINES = "-", "--", "-.", ":"
 
 
-def band(axis: Axes, where: np.ndarray, values: np.ndarray, index: int, label: str) -> None:
+def band(axis: Axes, where: np.ndarray, values: np.ndarray, index: int, label: str, line: str = "") -> None:
     """Draw the mean over seeds with its 95 % interval.
 
     Args:
@@ -22,11 +22,20 @@ def band(axis: Axes, where: np.ndarray, values: np.ndarray, index: int, label: s
         values: shape (seeds, n).
         index: place of the curve, which gives its colour and line.
         label: in the legend.
+        line: of matplotlib, markers included; empty: by the place, so that curves of one colour differ.
     """
     low, high = np.array([interval(column) for column in values.T]).T
-    line = LINES[index // 6 % len(LINES)]
+    style = line or LINES[index // len(COLOURS) % len(LINES)]
     axis.fill_between(where, low, high, color=colour(index), alpha=0.15, linewidth=0)
-    axis.plot(where, values.mean(0), line, color=colour(index), linewidth=1.4, label=label)
+    axis.plot(where, values.mean(0), style, color=colour(index), linewidth=1.4, markersize=4, label=label)
+
+
+def bars(axis: Axes, where: np.ndarray, values: np.ndarray, index: int, label: str, line: str = "") -> None:
+    """Draw means over seeds as points with bars of 95 %, joined by `line`; arguments are those of `band`."""
+    low, high = np.array([interval(column) for column in values.T]).T
+    mean = values.mean(0)
+    axis.errorbar(where, mean, (mean - low, high - mean), fmt=f"o{line}", markersize=4, color=colour(index), capsize=2,
+                  linewidth=1.2, label=label)  # fmt: skip
 
 
 def smoothed(values: np.ndarray, span: int) -> np.ndarray:

@@ -52,18 +52,20 @@ def test_more_rounds_are_enough_against_b2(made):
     assert "more rounds at ν = 2, 3, 5" in found.analysis
 
 
-def test_rounds_are_linear_between_evaluations_and_all_where_the_target_is_not_reached():
-    rounds, curve = np.array([2, 4]), np.array([[0.4, 0.8], [0.1, 0.2], [0.9, 0.9]])
-    found = p2_steps.rounds_to_share(curve, rounds, np.array([0.6, 0.6, 0.6]))
-    assert np.allclose(found, [3, 4, 2 * 0.6 / 0.9])
-
-
 def test_a_gradient_without_its_hessian_fails_b4_and_b3(monkeypatch):
     whole = p2_gradients.learner
     monkeypatch.setattr(p2_gradients, "learner", lambda order: whole("first"))
     assert p2_gradients.b4().outcome is Outcome.NOT_SHOWN
     assert p2_gradients.b3().outcome is Outcome.NOT_SHOWN
     assert p2_gradients.b5().outcome is Outcome.NOT_SHOWN
+
+
+def test_the_figure_by_steps_has_the_same_evaluations_as_b1(made):
+    results = made()
+    lines = p2_drawings.by_step(results).axes[0].lines
+    for line, nu in zip(lines, p2_steps.NUS, strict=True):
+        ends = [p2_steps.end(results.sweeps["steps"], p2_steps.USUAL, nu, step).mean() for step in line.get_xdata()]
+        assert np.allclose(line.get_ydata(), ends)
 
 
 @pytest.mark.parametrize("quick", [True, False])

@@ -15,14 +15,13 @@ from tools.reproduce.p3_numbers import (
     against_central,
     cell,
     common_target,
+    over_matched,
     personalised_at,
-    rounds_to,
     spread_difference,
-    unmatched,
 )
 from tools.reproduce.p3_table import c1, c2, c3, c4
 from tools.reproduce.p3_training import CONTROL, STAGED, c5, c6, c7
-from tools.reproduce.verdict import Outcome
+from tools.reproduce.verdict import CHANGED, Outcome
 
 ROUNDS = np.array([10, 20, 30, 40])
 SEEDS = 5
@@ -88,14 +87,15 @@ def test_a_peak_at_the_smallest_or_largest_e_is_no_peak_and_a_flat_one_neither()
     assert "E = 20 (+9.0" in c3(table(lambda agents, passes: 0.7 + passes / 200)).numbers
 
 
+def test_rules_that_changed_after_figures_say_so():
+    cells = table()
+    for verdict in (c2(cells), c7(cells, central(), made())):
+        assert CHANGED in verdict.reading
+    assert CHANGED not in c1(cells, {}).reading
+
+
 def test_more_agents_that_are_no_better_are_not_shown_to_be():
     assert c4(table()).outcome is Outcome.NOT_SHOWN
-
-
-def test_rounds_to_a_target_are_linear_between_evaluations():
-    accuracy = np.array([[0.5, 0.7, 0.6, 0.9], [0.2, 0.3, 0.4, 0.8]])
-    assert rounds_to(accuracy, ROUNDS, 0.6) == pytest.approx([15, 35])
-    assert rounds_to(accuracy, ROUNDS, 0.25) == pytest.approx([5, 15])
 
 
 def test_every_run_reaches_the_common_target_and_one_does_not_reach_a_percent_more():
@@ -141,7 +141,11 @@ def central(offset=0.02):
 def test_central_training_is_read_where_its_initial_accuracy_is_the_same():
     for level in (0.55, 0.7, 0.85):
         assert personalised_at(central(), 2, level) == pytest.approx(level + 0.02)
-    assert personalised_at(central(), 2, 0.99) == pytest.approx(0.92)
+
+
+def test_a_level_that_central_training_never_had_is_compared_with_nothing():
+    for level in (0.49, 0.91):
+        assert np.isnan(personalised_at(central(), 2, level))
 
 
 def test_an_evaluation_that_is_high_by_chance_does_not_move_the_comparison_by_as_much():
@@ -154,15 +158,35 @@ def test_an_evaluation_that_is_high_by_chance_does_not_move_the_comparison_by_as
 
 def test_a_gain_over_central_training_is_the_difference_at_equal_initial_accuracy():
     cells = table(gain=0.05, spread=1.0)
-    assert against_central(cells.values(), central(0.02)) == pytest.approx(0.03)
+    assert against_central(cells.values(), central(0.02)) == pytest.approx(np.full((8, SEEDS), 0.03))
     assert c7(cells, central(0.02), made()).outcome is Outcome.SHOWN
     assert c7(cells, central(0.06), made()).outcome is Outcome.NOT_SHOWN
     calm = c7(cells, central(0.02), made(gain=0.02, spread=1.0))
     assert "20 agents a round +3.0" in calm.analysis
     assert "after the Reptile stage +0.0" in calm.analysis or "after the Reptile stage -0.0" in calm.analysis
-    assert unmatched(cells.values(), central()) == (0, 0)
-    above = c7(table(lambda agents, passes: 0.95), central(), made())
-    assert "40 of 40 runs ended above" in above.analysis
+    assert "All 40 runs ended within" in calm.analysis
+
+
+def test_runs_beyond_central_training_are_left_out_and_counted():
+    """Cells of 20 agents end above all that central training had, those of 5 agents .03 above it at equal initial."""
+    cells = table(lambda agents, passes: 0.95 if agents == 20 else 0.8, gain=0.05, spread=1.0)
+    differences = against_central(cells.values(), central(0.02))
+    assert np.isnan(differences[4:]).all()
+    assert over_matched(differences).value == pytest.approx(0.03)
+    found = c7(cells, central(0.02), made())
+    assert found.outcome is Outcome.SHOWN
+    assert (
+        "20 of 40 runs ended with an initial accuracy that central training of their seed never had" in found.analysis
+    )
+    assert "20 runs of 5 seeds are compared" in found.analysis
+    assert "20 agents a round not to be compared" in found.analysis
+
+
+def test_where_nothing_can_be_compared_nothing_is_said_to_be_shown_or_not():
+    found = c7(table(lambda agents, passes: 0.95), central(), made())
+    assert found.outcome is Outcome.NOT_TESTABLE
+    assert "nothing to compare" in found.numbers
+    assert over_matched(np.array([[0.1, np.nan], [0.3, np.nan]])) is None  # a single seed has no interval
 
 
 @pytest.mark.parametrize("quick", [True, False])

@@ -9,6 +9,7 @@ from fl.gradients import Loss
 from fl.models import Cnn, Mlp
 from tests.tools.reproduce.made import recipes
 from tools.bench.analytic.air import VARIANTS
+from tools.reproduce import p4_kept
 from tools.reproduce.p4 import PAPER
 from tools.reproduce.p4_exact import BackwardKernels, backward_work
 from tools.reproduce.p4_heterogeneity import SKEWS, d3, d4
@@ -16,6 +17,7 @@ from tools.reproduce.p4_kept import kept
 from tools.reproduce.p4_measured import CLASSES, DIRICHLET, over_the_air
 from tools.reproduce.p4_skew import METHODS
 from tools.reproduce.p4_verdicts import air, d1, d2, d5, log_mean
+from tools.reproduce.paper import Material
 from tools.reproduce.verdict import Outcome
 from tools.sweep.results import Results
 
@@ -128,7 +130,7 @@ def test_closed_form_training_and_personalisation_have_no_backward_pass_and_feda
     assert found["FedAvg"] > 0
 
 
-def test_what_was_measured_is_kept_until_it_is_about_something_else(tmp_path):
+def test_what_was_measured_is_kept_until_it_is_about_something_else(tmp_path, monkeypatch):
     calls = []
 
     def measure():
@@ -139,6 +141,16 @@ def test_what_was_measured_is_kept_until_it_is_about_something_else(tmp_path):
     assert kept(tmp_path, "time", "a", measure) == first == {"n": 1, "pair": [1.0, 2.0]}
     assert kept(tmp_path, "time", "b", measure)["n"] == 2
     assert len(calls) == 2
+    for part, other in (("machine", "another processor, 64 cores"), ("code", "0123")):
+        monkeypatch.setattr(p4_kept, part, lambda other=other: other)
+        assert kept(tmp_path, "time", "b", measure) == kept(tmp_path, "time", "b", measure)
+    assert len(calls) == 4
+
+
+def test_what_was_kept_before_keys_were_is_measured_again(tmp_path):
+    (tmp_path / "measured").mkdir()
+    (tmp_path / "measured" / "time.json").write_text('{"about": "a", "found": 7}')
+    assert kept(tmp_path, "time", "a", lambda: 8) == 8
 
 
 def swept(*means):
@@ -169,17 +181,30 @@ def test_recipes_have_what_is_measured_with_as_many_seeds_for_each(quick):
         assert {job.config.task.classes_per_agent for job in jobs["classes"] if job.point.endswith(point)} == {count}
 
 
+def test_error_free_links_have_one_run_a_seed_with_the_data_of_those_over_the_air():
+    planned = recipes(PAPER, quick=False)
+    assert {job.config.uplink.kind for job in planned["air"]} == {"symbol"}
+    assert {job.config.uplink.kind for job in planned["exact"]} == {"ideal"}
+    assert len(planned["exact"]) == len({job.seed for job in planned["air"]})
+    assert {(job.seed, job.config.task) for job in planned["exact"]} == {
+        (job.seed, job.config.task) for job in planned["air"]
+    }
+
+
 def test_accuracy_over_the_air_is_read_by_snr_and_variant(tmp_path, monkeypatch):
-    jobs = recipes(PAPER, quick=False)["air"]
+    planned = recipes(PAPER, quick=False)
+    sweeps = {name: Results(tmp_path / name, planned[name]) for name in ("exact", "air")}
 
     def accuracy(self, point):
-        snr = 90 if point.startswith("error-free") else float(point.split(" dB")[0])
+        if point == "error-free":
+            return np.full((5, 2), 0.911)
+        snr = float(point.split(" dB")[0])
         clipped = "clip_eigenvalues=true" in point
         ridge = "noise_ridge=1.0" in point
         return np.full((5, 2), snr / 100 + 0.01 * clipped + 0.001 * ridge)
 
     monkeypatch.setattr(Results, "by_step", accuracy)
-    found = over_the_air(Results(tmp_path, jobs))
+    found = over_the_air(Material(sweeps, tmp_path, tmp_path, False, print))
     assert found["snrs_db"] == [0, 10, 20, 30, 40, 50]
     assert set(found["curves"]) == set(VARIANTS)
     assert found["curves"]["neither"][3] == pytest.approx([0.3] * 5)
