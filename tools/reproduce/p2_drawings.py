@@ -3,8 +3,8 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from tools.report.figures import axes, legend
-from tools.reproduce import p2_steps
+from tools.report.figures import axes, colour, legend
+from tools.reproduce import p2_steps, p2_theory
 from tools.reproduce.p2_gradients import NUS, REFERENCE, first_order_error
 from tools.reproduce.p2_steps import PARTITIONS, USUAL, accuracy, gain, has, point
 from tools.reproduce.paper import Drawing, Material
@@ -70,6 +70,35 @@ def first_order(material: Material) -> Figure:
     return legend(figure, axis)
 
 
+def smoothness(material: Material) -> Figure:
+    """Return how fast the meta-gradient changes on softmax regression, against ν, beside its bound."""
+    figure, axis = axes("inner steps ν", "Lipschitz constant of ∇F")
+    found = p2_theory.smoothness()
+    axis.plot(list(found), [limit for _, limit in found.values()], "o-", markersize=4, color=colour(1),
+              label="L_F(ν), bound [R]")  # fmt: skip
+    axis.plot(list(found), [value for value, _ in found.values()], "o-", markersize=4, color=colour(0),
+              label="largest that was found")  # fmt: skip
+    axis.set_yscale("log")
+    axis.set_xticks(list(found))
+    return legend(figure, axis)
+
+
+def convergence(material: Material) -> Figure:
+    """Return the mean square of the meta-gradient in the course of gradient descent, beside its template."""
+    figure, axis = axes("round", "mean of ‖∇F‖² so far")
+    for index, nu in enumerate(p2_theory.DESCENDED):
+        found = p2_theory.descent(nu)
+        rounds, about = np.arange(1, len(found.measured) + 1), found.constants
+        axis.plot(rounds, found.measured, color=colour(index), linewidth=1.4, label=f"measured, ν = {nu}")
+        constants = f"L_F = {about.smoothness:.3g}, η = {found.rate:.2g}, F_0 = {about.start:.2f}"
+        axis.plot(rounds, found.template, "--", color=colour(index), linewidth=1.1,
+                  label=f"template [R], ν = {nu}: {constants}")  # fmt: skip
+    axis.set_xscale("log")
+    axis.set_yscale("log")
+    axis.legend(fontsize=7, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=2)
+    return figure
+
+
 DRAWINGS = (
     Drawing("rounds", "Accuracy on new agents under class skew; band: 95 % over seeds (B1, B2).", by_round),
     Drawing(
@@ -85,4 +114,18 @@ DRAWINGS = (
     ),
     Drawing("speed", "The same in rounds to 90 % of the best accuracy: below 0 is faster (B2).", rounds),
     Drawing("first-order", "What leaving the Hessian out costs; band: 95 % over 10 problems (B5).", first_order),
+    Drawing(
+        "smoothness",
+        "How fast the gradient of the meta objective changes on softmax regression, and what it is bounded by [R]: "
+        f"{p2_theory.AGENTS} agents of 12 images, α = {p2_theory.ALPHA}, in double precision. Largest of the slopes "
+        f"between {len(p2_theory.SCALES)} points and of the curvatures at these.",
+        smoothness,
+    ),
+    Drawing(
+        "convergence",
+        "Descent of the same objective along its whole gradient at η = 1/(2L_F), and a template of ours [R], which is "
+        "not the paper's theorem: 4(F_0 − F*)/(ηT), with F* >= 0 for F*; σ_g² = 0, δ = 1, ε = 0, so its other terms "
+        "are none.",
+        convergence,
+    ),
 )

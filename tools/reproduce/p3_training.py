@@ -104,8 +104,8 @@ def c7(cells: Mapping[tuple[int, int], Curves], central: Curves, staged: Curves)
         "C7",
         "[T] A centrally trained model of equal initial accuracy personalises worse. Rule: personalised accuracy after "
         "the last round of each run minus that of central training at equal initial accuracy (a line through its "
-        "nearby evaluations), same agents and steps, over the runs whose initial accuracy central training of their seed had "
-        "in its course; averaged over cells, its interval over seeds lies above 0.",
+        "nearby evaluations), same agents and steps, over the runs whose initial accuracy central training of their "
+        "seed had in its course; averaged over cells, its interval over seeds lies above 0.",
         Outcome.NOT_TESTABLE if gap is None else shown(gap.low > 0),
         f"{'nothing to compare' if gap is None else f'{gap.points(sign=True)} points'}; central training reaches "
         f"{Mean.of(central.initial.max(1)).points()} % initially",

@@ -4,12 +4,12 @@ import re
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from tools.report.figures import axes
-from tools.reproduce.command import _public
 from tools.reproduce.page import Made, Picture, markdown, write_page
 from tools.reproduce.paper import Paper
-from tools.reproduce.verdict import Mean, Outcome, Verdict, shown
+from tools.reproduce.verdict import CHANGED, Mean, Outcome, Verdict, shown
 
 VERDICTS = [
     Verdict("A1", "loss | does not rise [A]", Outcome.SHOWN, "1.2 [1.1, 1.3]"),
@@ -42,9 +42,19 @@ def test_a_bar_in_a_claim_does_not_end_its_cell(paper):
     assert len(re.findall(r"(?<!\\)\|", row)) == 5
 
 
-def test_where_data_lie_is_not_published():
-    assert _public("data_root=/home/me/data") == "data_root=FOLDER"
-    assert _public("rounds=5") == "rounds=5"
+def test_a_rule_that_was_changed_after_figures_says_so_in_both_forms(tmp_path, paper):
+    changed = Verdict("A4", "better", Outcome.SHOWN, "1", changed="the margin was set then.")
+    assert changed.reading == f"{CHANGED} the margin was set then."
+    page = write_page(tmp_path, paper, [changed, VERDICTS[1]], [], MADE)
+    for text in (page.read_text(), (tmp_path / "docs" / "p1.md").read_text()):
+        assert text.count(CHANGED) == 1
+
+
+def test_a_higher_level_widens_the_interval_as_student_says():
+    values = np.array([0.1, 0.2, 0.3, 0.5])
+    usual, wide = Mean.of(values), Mean.of(values, 0.975)
+    ratio = (wide.high - wide.value) / (usual.high - usual.value)
+    assert ratio == pytest.approx(stats.t.ppf(0.9875, 3) / stats.t.ppf(0.975, 3))
 
 
 def test_a_mean_holds_its_interval_and_an_outcome_follows_from_a_test():
