@@ -1,6 +1,7 @@
 """The figures of P1's page."""
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from fl.theory.tasks import chance_sigma
@@ -62,7 +63,7 @@ def gap(material: Material) -> Figure:
     axis.axhline(0, color="#999999", linewidth=0.8)
     for index, point in enumerate(results.points):
         band(axis, *p1_gap.gaps(results, point), index, point)
-    return legend(figure, axis)
+    return _legend_beside(figure, axis)
 
 
 def gap_differences(material: Material) -> Figure:
@@ -74,7 +75,9 @@ def gap_differences(material: Material) -> Figure:
         rows.append((f"{rule}: gap, 10 − 30 dB", p1_gap.gap_change(results, noisy, clean, p1_gap.LEVEL)))
         changes = p1_gap.loss_changes(results, noisy, clean)
         rows += [(f"{rule}: loss on {name}, 10 − 30 dB", change) for name, change in changes.items()]
-    rows += [(f"gap, {name}", p1_gap.gap_change(results, *pair)) for name, pair in p1_gap.parts(results).items()]
+    rows += [
+        (f"inversion: gap, {name}", p1_gap.gap_change(results, *pair)) for name, pair in p1_gap.parts(results).items()
+    ]
     return forest("paired difference (nats)", rows)
 
 
@@ -94,6 +97,11 @@ def bound(material: Material) -> Figure:
     axis.axhline(limit, color="#222222", linestyle="--", linewidth=1, label="2σ, above which it says nothing")
     axis.plot([], [], "o:", color="#6c757d", markersize=4, label="measured gap")
     axis.set_yscale("log")
+    return _legend_beside(figure, axis)
+
+
+def _legend_beside(figure: Figure, axis: Axes) -> Figure:
+    """Return the figure with a legend where no curve is."""
     axis.legend(fontsize=7, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure
 

@@ -3,7 +3,7 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from tools.report.figures import axes, colour, legend
+from tools.report.figures import SIZE, axes, colour, legend
 from tools.reproduce import p2_steps, p2_theory
 from tools.reproduce.p2_gradients import NUS, REFERENCE, first_order_error
 from tools.reproduce.p2_steps import PARTITIONS, USUAL, accuracy, gain, has, point
@@ -95,7 +95,8 @@ def convergence(material: Material) -> Figure:
                   label=f"template [R], ν = {nu}: {constants}")  # fmt: skip
     axis.set_xscale("log")
     axis.set_yscale("log")
-    axis.legend(fontsize=7, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=2)
+    figure.set_size_inches(SIZE[0], 1.35 * SIZE[1])
+    figure.legend(*axis.get_legend_handles_labels(), loc="outside lower center", fontsize=7, frameon=False)
     return figure
 
 

@@ -6,7 +6,7 @@ F = (1/n)Σ F_i of n agents with data of their own, ∇F exact and of all their 
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 import torch
@@ -93,8 +93,12 @@ def smoothness() -> dict[int, tuple[float, float]]:
     for nu in NUS:
         rng = np.random.default_rng(nu)
         points = [torch.from_numpy(scale * rng.standard_normal(Logistic.dimension)) for scale in SCALES]
-        found[nu] = steepest(lambda theta, nu=nu: value_and_gradient(nu, theta)[1], points, rng), smoothness_bound(nu)
+        found[nu] = steepest(partial(_gradient, nu), points, rng), smoothness_bound(nu)
     return found
+
+
+def _gradient(nu: int, theta: torch.Tensor) -> torch.Tensor:
+    return value_and_gradient(nu, theta)[1]
 
 
 @lru_cache(maxsize=len(DESCENDED))

@@ -93,7 +93,9 @@ DRAWINGS: Sequence[Drawing] = (
         "rounds", "The same with 20 agents a round in the course of training; band: 95 % over seeds (C5).", draw_rounds
     ),
     Drawing(
-        "stages", "Personalized FedAvg and FedAvg alone; the line is where the Reptile stage begins (C6).", draw_stages
+        "stages",
+        "Personalized FedAvg and FedAvg alone; the line is where the Reptile stage begins; band: 95 % over seeds (C6).",
+        draw_stages,
     ),
     Drawing(
         "central",

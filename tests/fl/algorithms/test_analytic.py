@@ -11,18 +11,9 @@ from fl.dimension import dimension, message_length
 from fl.experiment import run
 from fl.run_folder import RunFolder
 from fl.setup import assemble, unopened
+from tests.fl.analytic.world import EXPERIMENT as BASE
 
 DENSE = {"kind": "symbol", "sparsity": 1.0, "measurements": 0.5, "receiver": "lmmse", "memory": False}
-BASE = {
-    "rounds": 2,
-    "run": {"threads": 1},
-    "agents": {"count": 4},
-    "task": {"dataset": "glyphs", "ways": 3, "shots": 2, "queries": 2},
-    "model": {"kind": "plain_cnn", "width": 4},
-    "algorithm": {"kind": "analytic"},
-    "uplink": {"kind": "ideal"},
-    "evaluation": {"every": 2, "tasks": 2, "steps": 1, "queries": 2},
-}
 
 
 def raw(**tables):

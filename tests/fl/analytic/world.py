@@ -17,6 +17,17 @@ from tools.reproduce.p4_central import central as in_one_place
 WAYS, IMAGES, RIDGE = 3, 60, 1e-3
 NETWORK = PlainCnn(4, WAYS, ((5, 4), (3, 2)))
 LAYERS = len(NETWORK.layers)
+EXPERIMENT = {
+    "rounds": 2,
+    "run": {"threads": 1},
+    "agents": {"count": 4},
+    "task": {"dataset": "glyphs", "ways": 3, "shots": 2, "queries": 2},
+    "model": {"kind": "plain_cnn", "width": 4},
+    "algorithm": {"kind": "analytic"},
+    "uplink": {"kind": "ideal"},
+    "evaluation": {"every": 2, "tasks": 2, "steps": 1, "queries": 2},
+}
+"""Closed-form training as a configuration, of few agents with little data."""
 
 
 def dataset(seed=0, images=IMAGES):

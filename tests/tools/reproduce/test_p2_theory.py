@@ -44,7 +44,7 @@ def test_slopes_are_below_their_bound_which_grows_with_every_inner_step():
 
 def test_the_figures_print_the_constants_that_were_used():
     found, figure = p2_theory.descent(5), p2_drawings.convergence(None)
-    labels = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
     printed = next(label for label in labels if label.startswith("template [R], ν = 5"))
     for value in (f"L_F = {found.constants.smoothness:.3g}", f"η = {found.rate:.2g}"):
         assert value in printed

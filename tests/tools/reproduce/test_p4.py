@@ -7,6 +7,7 @@ import torch
 from fl.config import check
 from fl.gradients import Loss
 from fl.models import Cnn, Mlp
+from tests.fl.analytic.world import EXPERIMENT
 from tests.tools.reproduce.made import recipes
 from tools.bench.analytic.air import VARIANTS
 from tools.reproduce import p4_kept
@@ -113,19 +114,7 @@ def test_gradients_are_seen_by_autograd_and_written_out_and_nothing_else_is():
 
 
 def test_closed_form_training_and_personalisation_have_no_backward_pass_and_fedavg_s_are_counted(cache):
-    config = check(
-        {
-            "rounds": 2,
-            "run": {"threads": 1},
-            "agents": {"count": 4},
-            "task": {"dataset": "glyphs", "ways": 3, "shots": 2, "queries": 2},
-            "model": {"kind": "plain_cnn", "width": 4},
-            "algorithm": {"kind": "analytic"},
-            "uplink": {"kind": "ideal"},
-            "evaluation": {"every": 2, "tasks": 2, "steps": 1, "queries": 2},
-        }
-    )
-    found = backward_work(config, cache)
+    found = backward_work(check(EXPERIMENT), cache)
     assert found["FedACnnL"] == 0
     assert found["FedAvg"] > 0
 
