@@ -174,6 +174,13 @@ def test_what_is_within_its_interval_is_not_shown(made, cells):
         assert judged(sweeps["link"]).outcome is Outcome.NOT_SHOWN, judged
 
 
+def test_a_loss_that_rises_within_its_interval_is_not_held_against_a1(made):
+    results = made(losses=LOSSES | {"30 dB": 1.002}, scatter=0.006).sweeps["link"]
+    step = p1_link.loss_change(results, "30 dB", "19 dB")
+    assert step.value > 0 > step.low
+    assert p1_link.a1(results).outcome is Outcome.SHOWN
+
+
 def test_each_of_two_rules_is_held_at_97_5_percent(made):
     """A gap that is smaller by 1.1 half widths of 95 %, of 97.5 % (t .9875 over t .975, 9 degrees: 1.19) is not."""
 
