@@ -9,6 +9,7 @@ import json
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -84,10 +85,46 @@ def exists(folder: Path) -> bool:
 def rounds_done(folder: Path) -> int:
     """Return after how many rounds the last checkpoint of a run was written; 0: there is none that can be read."""
     try:
-        with safe_open(folder / NAME, framework="pt") as file:
-            return int(json.loads((file.metadata() or {})["airmeta"])["rounds"])
-    except (OSError, SafetensorError, KeyError, ValueError):
+        return int(header(folder)["rounds"])
+    except (KeyError, ValueError):
         return 0
+
+
+def header(folder: Path) -> dict[str, Any]:
+    """Return what the last checkpoint of a run says of itself, its tensors unread; empty: it is not whole."""
+    try:
+        with safe_open(folder / NAME, framework="pt") as file:
+            return dict(json.loads((file.metadata() or {})["airmeta"]))
+    except (OSError, SafetensorError, KeyError, ValueError):
+        return {}
+
+
+def usable(folder: Path) -> tuple[Path, Checkpoint]:
+    """Return the last checkpoint of a run that is whole, and its file: the one before the last if that is damaged.
+
+    Raises:
+        CheckpointError: there is none; says what is wrong with the last.
+    """
+    path = folder / NAME
+    try:
+        return path, _read(path, "cpu")
+    except CheckpointError as error:
+        try:
+            return folder / PREVIOUS, _read(folder / PREVIOUS, "cpu")
+        except CheckpointError:
+            raise error from None
+
+
+def recover(folder: Path) -> None:
+    """Put the checkpoint before the last in the place of the last if that is missing or damaged; nobody writes there.
+
+    Raises:
+        CheckpointError: neither is whole.
+    """
+    path, _ = usable(folder)
+    if path != folder / NAME:
+        with atomic_path(folder / NAME) as temporary:
+            os.link(path, temporary)
 
 
 def load(folder: Path, device: str = "cpu") -> Checkpoint:

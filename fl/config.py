@@ -214,11 +214,12 @@ def _override(raw: dict[str, Any], item: str) -> str | None:
         table = table.setdefault(part, {})
         if not isinstance(table, dict):
             return f"--set {item}: {part} is a value, not a table"
-    table[parts[-1]] = _value(text.strip())
+    table[parts[-1]] = read_value(text.strip())
     return None
 
 
-def _value(text: str) -> Any:
+def read_value(text: str) -> Any:
+    """Return a value as TOML reads it, and a text that is no TOML as it is."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:

@@ -76,9 +76,20 @@ def interval(values: np.ndarray, level: float = 0.95) -> tuple[float, float]:
     """
     if len(values) < 2:
         raise ValueError(f"an interval needs at least 2 values, got {len(values)}")
-    mean, error = float(np.mean(values)), float(stats.sem(values))
-    reach = float(stats.t.ppf(0.5 + level / 2, len(values) - 1)) * error
+    mean, reach = float(np.mean(values)), float(half_width(values, level))
     return mean - reach, mean + reach
+
+
+def half_width(values: np.ndarray, level: float = 0.95) -> np.ndarray:
+    """Return how far the Student-t interval of the mean over the first axis reaches to each side, shape (…).
+
+        t(0.5 + level/2, n−1)·s/√n
+
+    Args:
+        values: independent ones, shape (n, …), n > 1.
+        level: of confidence.
+    """
+    return np.asarray(stats.t.ppf(0.5 + level / 2, len(values) - 1) * stats.sem(values))
 
 
 def paired_difference(first: np.ndarray, second: np.ndarray, level: float = 0.95) -> tuple[float, float, float]:

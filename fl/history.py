@@ -48,6 +48,16 @@ class History:
         Raises:
             HistoryError: the file is shorter than that, or damaged inside it. It is left as it is.
         """
+        if self.check(length, rounds) > length:
+            with self.path.open("r+b") as handle:
+                handle.truncate(length)
+
+    def check(self, length: int, rounds: int) -> int:
+        """Check what `rewind` leaves, and return the bytes of all; what comes after it does not matter.
+
+        Raises:
+            HistoryError: the file is shorter than that, or damaged inside it.
+        """
         content = self.path.read_bytes() if self.path.exists() else b""
         if len(content) < length:
             raise HistoryError(
@@ -57,9 +67,7 @@ class History:
         lines = _parse(self.path, content[:length])
         if len(lines) != rounds:
             raise HistoryError(f"{self.path}: {len(lines)} rounds, the checkpoint needs {rounds}")
-        if len(content) > length:
-            with self.path.open("r+b") as handle:
-                handle.truncate(length)
+        return len(content)
 
 
 def read(path: Path) -> list[dict[str, Any]]:

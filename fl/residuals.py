@@ -3,7 +3,8 @@
 An agent that never sent has no file. What changed since the last checkpoint is in memory (at most agents_per_round
 vectors a round); `save` writes it as ``residuals/<agent>-<round>.safetensors`` and removes what that supersedes. A
 resumed run reads, for each agent, the newest file that is not newer than its checkpoint: a kill between two
-checkpoints loses nothing and counts nothing twice.
+checkpoints loses nothing and counts nothing twice. What the checkpoint before the last one needs stays until the next,
+so that a run can go on from either.
 """
 
 from pathlib import Path
@@ -32,6 +33,7 @@ class ResidualStore:
         self.device = device
         self._saved: dict[int, int] = {}  # agent -> round of its file
         self._changed: dict[int, torch.Tensor] = {}
+        self._superseded: set[Path] = set()  # by the last checkpoint; the one before it needs these
 
     def get(self, agent: int) -> torch.Tensor | None:
         """Return the residual of an agent, shape (d,), or None if it is zero.
@@ -64,10 +66,13 @@ class ResidualStore:
                 temporary.write_bytes(save({"residual": residual.cpu().contiguous()}))
 
     def prune(self, round_index: int) -> None:
-        """After the checkpoint of this round: forget what it made obsolete."""
+        """After the checkpoint of this round: forget what only the one before the one before it needs."""
+        for path in self._superseded:
+            path.unlink(missing_ok=True)
+        self._superseded.clear()
         for agent in self._changed:
-            if agent in self._saved:
-                self._path(agent, self._saved[agent]).unlink(missing_ok=True)
+            if self._saved.get(agent, round_index) != round_index:
+                self._superseded.add(self._path(agent, self._saved[agent]))
             self._saved[agent] = round_index
         self._changed.clear()
 
@@ -75,13 +80,14 @@ class ResidualStore:
         """Go back to the checkpoint of this round: newer files are removed, older ones are used."""
         self._changed.clear()
         self._saved.clear()
+        self._superseded.clear()
         for path in sorted(self.folder.glob("*-*.safetensors")):
             agent, saved = (int(part) for part in path.stem.split("-"))
             if saved > round_index:
                 path.unlink()
             elif saved >= self._saved.get(agent, 0):
                 if agent in self._saved:
-                    self._path(agent, self._saved[agent]).unlink()
+                    self._superseded.add(self._path(agent, self._saved[agent]))
                 self._saved[agent] = saved
 
     def _path(self, agent: int, round_index: int) -> Path:

@@ -1,5 +1,6 @@
 """The command that the user has called, to be called again with something added."""
 
+import shlex
 from typing import Any
 
 import click
@@ -15,6 +16,11 @@ def command_line() -> list[str]:
         if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
             words += _words(parameter, context.params[name])
     return words
+
+
+def again() -> str:
+    """Return the same as a line for a shell: what goes on where this command was stopped."""
+    return shlex.join(command_line())
 
 
 def _words(parameter: click.Parameter, value: Any) -> list[str]:

@@ -2,7 +2,7 @@
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -10,11 +10,11 @@ import click
 
 
 @contextmanager
-def interrupts(said: str = "Finishing this round, then saving") -> Iterator[list[int]]:
+def interrupts(said: Callable[[], str] = lambda: "Finishing this round, then saving") -> Iterator[list[int]]:
     """Yield a list that is not empty once Ctrl-C or SIGTERM has come; a second one stops at once.
 
     Args:
-        said: what happens after the first.
+        said: returns what happens after the first.
     """
     seen: list[int] = []
 
@@ -22,7 +22,7 @@ def interrupts(said: str = "Finishing this round, then saving") -> Iterator[list
         if seen:
             raise KeyboardInterrupt
         seen.append(number)
-        click.echo(f"\n{said}; once more to stop at once.", err=True)
+        click.echo(f"\n{said()}; once more to stop at once.", err=True)
 
     if threading.current_thread() is not threading.main_thread():  # signals are the main thread's
         yield seen

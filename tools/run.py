@@ -47,9 +47,11 @@ def command(
         airmeta run experiments/quickstart.toml --set uplink.kind=waveform --record 10
     """
     from fl.config import load
+    from fl.data.files import check_root
 
     with readable_errors():
         experiment = load(config, overrides)
+        check_root(experiment.data_root)
         if flags["resume"] and out is None:
             raise click.UsageError("--resume needs --out, the folder of the run to go on with")
         folder = out or default_run_folder(config)

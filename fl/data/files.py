@@ -10,6 +10,20 @@ class DataError(RuntimeError):
     """Data that is missing, damaged, or cannot be stored; the message says what to do."""
 
 
+def check_root(root: Path | None) -> None:
+    """Refuse a folder of data files that a user names and that is not there, whether or not a cache would do.
+
+    Raises:
+        DataError: it is not there, or no folder.
+    """
+    if root is not None and not root.expanduser().is_dir():
+        what = "a file, not a folder" if root.expanduser().exists() else "there is no such folder"
+        raise DataError(
+            f"data_root: {root}: {what}; name the folder of the data files, or leave data_root out to use what is in "
+            "the cache"
+        )
+
+
 def find(root: Path, names: tuple[str, ...], how: str) -> Path:
     """Return the first of these files that is in a folder.
 

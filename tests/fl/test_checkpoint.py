@@ -43,3 +43,19 @@ def test_no_checkpoint_says_so(tmp_path):
     assert not checkpoint.exists(tmp_path)
     with pytest.raises(CheckpointError, match="no checkpoint"):
         checkpoint.load(tmp_path)
+
+
+def test_a_damaged_checkpoint_is_recovered_from_the_one_before_it(tmp_path):
+    for rounds in (3, 6):
+        checkpoint.save(tmp_path, made(rounds))
+    checkpoint.recover(tmp_path)  # nothing is wrong yet
+    assert checkpoint.load(tmp_path).rounds == 6
+    path = tmp_path / checkpoint.NAME
+    path.write_bytes(path.read_bytes()[:-10])
+    assert checkpoint.usable(tmp_path)[1].rounds == 3
+    checkpoint.recover(tmp_path)
+    assert checkpoint.load(tmp_path).rounds == checkpoint.rounds_done(tmp_path) == 3
+    for name in (checkpoint.NAME, checkpoint.PREVIOUS):
+        (tmp_path / name).write_bytes(b"")
+    with pytest.raises(CheckpointError, match=checkpoint.NAME):
+        checkpoint.recover(tmp_path)

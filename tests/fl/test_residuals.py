@@ -18,12 +18,27 @@ def test_an_agent_that_never_sent_has_no_file(tmp_path):
     assert len(list(tmp_path.iterdir())) == 1
 
 
-def test_one_file_an_agent_however_many_rounds(tmp_path):
+def test_two_files_an_agent_however_many_rounds(tmp_path):
+    """That of the last checkpoint, and that of the one before it."""
     store = ResidualStore(tmp_path)
     for round_index in range(2, 10, 2):
         saved(store, round_index, a1=round_index, a2=-round_index)
-    assert len(list(tmp_path.iterdir())) == 2
+    assert len(list(tmp_path.iterdir())) == 4
     assert store.get(1)[0] == 8
+
+
+@pytest.mark.parametrize("resumed", [False, True])
+def test_a_run_can_go_on_from_the_checkpoint_before_the_last(tmp_path, resumed):
+    store = ResidualStore(tmp_path)
+    saved(store, 2, a1=2, a2=2)
+    saved(store, 4, a1=4)
+    if resumed:
+        store = ResidualStore(tmp_path)
+        store.restore(4)
+    saved(store, 6, a1=6, a3=6)
+    before = ResidualStore(tmp_path)
+    before.restore(4)
+    assert (before.get(1)[0], before.get(2)[0], before.get(3)) == (4, 2, None)
 
 
 def test_what_a_kill_left_behind_is_undone(tmp_path):
@@ -46,7 +61,8 @@ def test_a_kill_after_the_checkpoint_keeps_the_newer_one(tmp_path):
     again = ResidualStore(tmp_path)
     again.restore(4)
     assert again.get(1)[0] == 4
-    assert len(list(tmp_path.iterdir())) == 1
+    saved(again, 6, a1=6)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f"00000001-{round_:08d}.safetensors" for round_ in (4, 6)]
 
 
 def test_a_damaged_residual_names_the_agent(tmp_path):

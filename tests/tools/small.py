@@ -30,9 +30,11 @@ steps = 1
 """
 
 
-def small(more):
-    """Return the experiment with other keys, or more of them, as TOML."""
+def small(more, without=()):
+    """Return the experiment with other keys, or more of them, and without some, as TOML."""
     content = tomllib.loads(BASE)
     for key, value in tomllib.loads(more).items():
         content[key] = content.get(key, {}) | value if isinstance(value, dict) else value
+    for table, key in without:
+        del content[table][key]
     return tomli_w.dumps(content)

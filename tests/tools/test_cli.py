@@ -12,30 +12,25 @@ import pytest
 
 from fl.run_folder import StoppedError
 from tests.tools.cli import call, refused
+from tests.tools.small import small
 from tools.cli import COMMANDS
 
 ROOT = Path(__file__).parent.parent.parent
-SMALL = """
+SMALL = small(
+    """
 rounds = 4
-[run]
-threads = 1
 [agents]
 count = 4
-[task]
-ways = 3
-shots = 1
-queries = 2
 [model]
 kind = "mlp"
-[algorithm]
-order = "first"
-inner_lr = 0.1
+[uplink]
+kind = "symbol"
 [evaluation]
-every = 2
 tasks = 4
-queries = 2
 steps = 2
-"""
+""",
+    without=[("model", "width")],
+)
 
 
 @pytest.fixture
@@ -81,6 +76,17 @@ def test_a_wrong_configuration_lists_everything_and_leaves_no_folder(config, cac
 def test_missing_data_says_where_it_looked_and_how_to_get_it(config, cache, tmp_path):
     sets = ["--set", "task.dataset=omniglot", "--set", f"data_root={tmp_path}"]
     refused("run", config, *sets, "--cache", cache, says=[str(tmp_path), "brendenlake/omniglot"])
+
+
+@pytest.mark.parametrize("more", [[], ["--dry-run"]])
+def test_a_folder_of_data_that_is_not_there_is_refused_although_the_cache_has_the_dataset(config, cache, tmp_path, more):
+    call("run", config, "--dry-run", "--cache", cache)
+    nowhere, file = tmp_path / "nowhere", tmp_path / "file"
+    file.write_text("")
+    for root, why in ((nowhere, "there is no such folder"), (file, "a file, not a folder")):
+        sets = ["--set", f"data_root={root}", "--out", tmp_path / "run"]
+        refused("run", config, *sets, "--cache", cache, *more, says=["data_root", str(root), why])
+    assert not (tmp_path / "run").exists()
 
 
 def test_evaluating_again_with_more_tasks_and_steps(config, cache, tmp_path):

@@ -13,17 +13,16 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import click
-from distributed import Client
 
 from fl.config import check, digest
 from fl.experiment import run
-from fl.run_folder import RunFolder
+from fl.run_folder import RunError, RunFolder
 from tools.options import cache_option, json_option, readable_errors
-from tools.sweep.crew import local
 from tools.sweep.dispatch import Dispatch
 from tools.sweep.folder import SweepFolder
-from tools.sweep.muster import muster
+from tools.sweep.muster import held_probe, muster
 from tools.sweep.plan import DIGITS, Job
+from tools.sweep.processes import local
 from tools.sweep.watch import Lines
 from tools.sweep.work import Done
 
@@ -54,7 +53,7 @@ class Spent:
 @cache_option
 @json_option
 def sweep(runs: int, workers: int, rounds: int, cache: Path, as_json: bool) -> None:
-    """Do short runs one after the other in one process, and side by side as a sweep.
+    """Do short runs one after the other in one process, and side by side as a sweep; exit 1 if a claim is missed.
 
     \b
     Example:
@@ -65,17 +64,23 @@ def sweep(runs: int, workers: int, rounds: int, cache: Path, as_json: bool) -> N
         jobs = _jobs(runs + 1, rounds)
         _alone(jobs[:1], Path(folder) / "warm", cache)  # imports, and the data that are made on first use
         started = time.perf_counter()
-        with local(workers, 1) as client:
-            files = SweepFolder(Path(folder) / "sweep")
-            number = muster(client, files, files.plan(jobs), click.echo)
+        files = SweepFolder(Path(folder) / "sweep")
+        sweep_id = files.plan(jobs)
+        with local(workers, 1) as client, held_probe(files) as probe:
+            number = muster(client, files, sweep_id, probe, click.echo)
             start = time.perf_counter() - started
             alone, together = [], []
             for block in range(BLOCKS):
                 part = jobs[1 + block :: BLOCKS]
                 alone.append(_alone(part, Path(folder) / "alone", cache))
-                together.append(_together(part, client, files, cache))
-    found = _compare(alone, together, runs, number) | {"start": start}
+                within = _Within()
+                dispatch = Dispatch(client, files, cache.resolve(), sweep_id, probe, within)
+                together.append(_together(part, dispatch, within))
+    found = compare(alone, together, runs, number) | {"start": start}
     click.echo(json.dumps(found) if as_json else _sentences(found))
+    if said := missed(found):
+        click.echo("\n".join(said), err=True)
+        raise SystemExit(1)
 
 
 def _jobs(count: int, rounds: int) -> list[Job]:
@@ -101,17 +106,6 @@ def _alone(jobs: Sequence[Job], folder: Path, cache: Path) -> Spent:
     return Spent(wall, processor, wall)
 
 
-def _together(jobs: Sequence[Job], client: Client, files: SweepFolder, cache: Path) -> Spent:
-    """Do runs side by side."""
-    within = _Within()
-    processor = time.process_time() + sum(client.run(time.process_time).values())
-    wall = time.perf_counter()
-    Dispatch(client, files, cache.resolve(), files.read()["id"], within).run(jobs, lambda: False)
-    wall = time.perf_counter() - wall
-    processor = time.process_time() + sum(client.run(time.process_time).values()) - processor
-    return Spent(wall, processor, sum(within.seconds))
-
-
 class _Within(Lines):
     """Adds up the time within the runs."""
 
@@ -124,7 +118,24 @@ class _Within(Lines):
         self.seconds.append(done.seconds)
 
 
-def _compare(alone: Sequence[Spent], together: Sequence[Spent], runs: int, workers: int) -> dict[str, float]:
+def _together(jobs: Sequence[Job], dispatch: Dispatch, within: _Within) -> Spent:
+    """Do runs side by side.
+
+    Raises:
+        RunError: one has failed, so what it took means nothing.
+    """
+    client = dispatch.client
+    processor = time.process_time() + sum(client.run(time.process_time).values())
+    wall = time.perf_counter()
+    failed = dispatch.run(jobs, lambda: False)
+    wall = time.perf_counter() - wall
+    if failed:
+        raise RunError(f"{len(failed)} of {len(jobs)} runs failed, the first one: {failed[0][1]}")
+    processor = time.process_time() + sum(client.run(time.process_time).values()) - processor
+    return Spent(wall, processor, sum(within.seconds))
+
+
+def compare(alone: Sequence[Spent], together: Sequence[Spent], runs: int, workers: int) -> dict[str, float]:
     """Return the figures: sums over the blocks, and the median of the blocks' ratios."""
     more = sum(one.processor for one in together) - sum(one.processor for one in alone)
     return {
@@ -138,6 +149,16 @@ def _compare(alone: Sequence[Spent], together: Sequence[Spent], runs: int, worke
         "overhead_processor": more / runs,
         "processor_alone": sum(one.processor for one in alone) / runs,
     }
+
+
+def missed(found: dict[str, float]) -> list[str]:
+    """Return which claims do not hold, a line each."""
+    lines = []
+    if found["overhead"] > OVERHEAD:
+        lines.append(f"missed: a sweep adds {found['overhead']:.2f} s to a run; claimed: at most {OVERHEAD} s")
+    if found["workers"] == 2 and found["speed_up"] < SPEED_UP:
+        lines.append(f"missed: 2 workers are {found['speed_up']:.2f} times as fast; claimed: at least {SPEED_UP}")
+    return lines
 
 
 def _sentences(found: dict[str, float]) -> str:

@@ -1,7 +1,6 @@
 """`airmeta search`: the best settings at a budget of channel uses, or the front of accuracy against uses."""
 
 import json
-import shlex
 from pathlib import Path
 from typing import Any
 
@@ -66,13 +65,14 @@ def _search(base: Path, options: dict[str, Any]) -> None:
     if options["dry_run"]:
         _describe(search, folder, options)
         return
+    from tools.command_line import again
     from tools.search.carry_out import carry_out
     from tools.sweep.execute import StoppedSweepError
 
     try:
         report = carry_out(search, folder, options, lambda text: click.echo(text, err=True))
     except (StoppedSweepError, KeyboardInterrupt) as error:
-        click.echo(f"Stopped; what is finished is kept. Go on with: {_again()}", err=True)
+        click.echo(f"Stopped; what is finished is kept. Go on with: {again()}", err=True)
         raise SystemExit(130) from error
     if options["as_json"]:
         click.echo(json.dumps(report.described()))
@@ -93,9 +93,3 @@ def _describe(search: Any, folder: Any, options: dict[str, Any]) -> None:
         click.echo(json.dumps(about))
         return
     click.echo("\n".join(f"{key}: {value}" for key, value in about.items()))
-
-
-def _again() -> str:
-    from tools.command_line import command_line
-
-    return shlex.join(command_line())

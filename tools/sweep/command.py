@@ -1,7 +1,6 @@
 """`airmeta sweep`: many runs side by side, their table, figures and report."""
 
 import json
-import shlex
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -55,22 +54,22 @@ def command(config: Path, **options: Any) -> None:
 
 
 def _sweep(config: Path, options: dict[str, Any]) -> None:
+    from tools.command_line import again
     from tools.sweep.arguments import study
-    from tools.sweep.execute import StoppedSweepError
-    from tools.sweep.folder import SweepFolder
+    from tools.sweep.folder import StoppedSweepError, SweepFolder
 
     planned = study(config, options)
     planned.check()
     _ask(planned.size, options)
     folder = SweepFolder((options["out"] or Path("sweeps") / config.stem).resolve())
-    jobs = planned.jobs()
+    jobs = planned.jobs(_say)
     if options["dry_run"]:
         _describe(jobs, folder, options)
         return
     try:
         outcome = _carry_out(jobs, folder, options)
     except StoppedSweepError as error:
-        click.echo(f"{error} Go on with: {_again()}", err=True)
+        click.echo(f"{error} Go on with: {again()}", err=True)
         raise SystemExit(130) from error
     _conclude(jobs, folder, outcome, options["as_json"])
 
@@ -97,20 +96,17 @@ def _carry_out(jobs: Any, folder: Any, options: dict[str, Any]) -> Any:
     from tools.sweep.execute import Crew, carry_out
     from tools.sweep.watch import Lines, Page
 
-    def say(text: str) -> None:
-        click.echo(text, err=True)
-
     console = Console(stderr=True)
     with ExitStack() as shown:
-        watch = shown.enter_context(Page(console)) if console.is_terminal else Lines(say)
-        crew = Crew(options["workers"], options["scheduler"], say)
+        watch = shown.enter_context(Page(console)) if console.is_terminal else Lines(_say)
+        crew = Crew(options["workers"], options["scheduler"], _say)
         return carry_out(jobs, folder, options["cache"], watch, crew)
 
 
 def _describe(jobs: Any, folder: Any, options: dict[str, Any]) -> None:
     """Say what would run."""
     from tools.sweep.crew import default_workers
-    from tools.sweep.execute import left_of
+    from tools.sweep.left import left_of
 
     folder.check()
     left = left_of(jobs, folder.path)
@@ -133,6 +129,7 @@ def _describe(jobs: Any, folder: Any, options: dict[str, Any]) -> None:
 
 def _conclude(jobs: Any, folder: Any, outcome: Any, as_json: bool) -> None:
     """Write table and report, say what came out; exit 1 if runs have failed."""
+    from tools.command_line import again
     from tools.sweep import table
     from tools.sweep.execute import summary
     from tools.sweep.page import write_report
@@ -148,11 +145,9 @@ def _conclude(jobs: Any, folder: Any, outcome: Any, as_json: bool) -> None:
         click.echo(shown(lines))
         click.echo(f"Table: {folder.path / 'table.csv'}\nReport: {report}")
     if outcome.failed:
-        click.echo(f"{summary(outcome, folder.path)}: {_again()}", err=True)
+        click.echo(f"{summary(outcome, folder.path)}: {again()}", err=True)
         raise SystemExit(1)
 
 
-def _again() -> str:
-    from tools.command_line import command_line
-
-    return shlex.join(command_line())
+def _say(text: str) -> None:
+    click.echo(text, err=True)

@@ -1,20 +1,18 @@
-"""The workers of a sweep: processes of this machine, or those of a Dask scheduler; and whether they can take part."""
+"""The workers of a sweep: how many, what they must have, and those of a Dask scheduler that is there already."""
 
 import logging
 import os
 import platform
 import re
-import signal
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cache
 from importlib import metadata
-from multiprocessing import resource_tracker
 from typing import Any
 
 import dask
-from distributed import Client, LocalCluster
+from distributed import Client
 from distributed.client import FutureCancelledError
 
 from fl.manifest import git_hash, version
@@ -27,7 +25,6 @@ QUIET: Mapping[str, Any] = {
 }
 ADDRESS = re.compile(r"\w+://.+:\d+")
 CONNECT = 5  # seconds
-POOLS = "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"
 
 
 @dataclass(frozen=True)
@@ -80,29 +77,6 @@ def on_radios(jobs: Sequence[Job]) -> bool:
 
 
 @contextmanager
-def local(workers: int, threads: int) -> Iterator[Client]:
-    """Yield a client of worker processes on this machine, which end with it, however it ends.
-
-    Args:
-        workers: how many.
-        threads: of each one's linear algebra.
-    """
-    pools = {name: str(threads) for name in POOLS}
-    with dask.config.set({**QUIET, "distributed.nanny.pre-spawn-environ": pools}), _uninterrupted():
-        cluster = LocalCluster(
-            n_workers=workers,
-            threads_per_worker=1,
-            memory_limit=0,  # Dask would pause and kill by its own guess; the kernel knows better
-            dashboard_address="127.0.0.1:0",  # a fixed port would be taken by the next sweep
-            scheduler_kwargs={"dashboard": False},
-            silence_logs=logging.CRITICAL,
-            env=pools,
-        )
-    with cluster, Client(cluster) as client:
-        yield client
-
-
-@contextmanager
 def connected(address: str) -> Iterator[Client]:
     """Yield a client of a scheduler that is there already.
 
@@ -142,18 +116,3 @@ def _without_words(name: str) -> Iterator[None]:
         yield
     finally:
         log.setLevel(before)
-
-
-@contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """Start threads, and processes of theirs, that Ctrl-C in the terminal does not reach: the client asks them to stop.
-
-    Threads and processes inherit the mask of signals of the thread that starts them. The tracker of multiprocessing is
-    started before, because whatever starts it has SIGINT unblocked afterwards.
-    """
-    resource_tracker.ensure_running()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)

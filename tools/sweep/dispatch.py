@@ -2,6 +2,7 @@
 
 import queue
 import time
+import uuid
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -11,15 +12,18 @@ from typing import Any
 from distributed import Client, Future
 from distributed.scheduler import KilledWorker
 
+from fl import checkpoint
 from tools.sweep.crew import source
 from tools.sweep.folder import SweepError, SweepFolder
+from tools.sweep.muster import muster
 from tools.sweep.plan import Job
 from tools.sweep.watch import Watch
 from tools.sweep.work import Done, Order, work
 
 AHEAD = 2  # runs in the hands of each worker, so that none waits for the client
 POLL = 0.25  # seconds
-COUNT_EVERY = 2.0  # seconds between two looks at how many workers there are
+LOOK_EVERY = 2.0  # seconds between two looks at which workers there are
+AGAIN = 3.0  # seconds before a run that another process works on, or whose worker ends, is given again
 
 
 @dataclass
@@ -31,6 +35,7 @@ class Dispatch:
         folder: of the sweep.
         cache: folder of the data caches.
         sweep: its id.
+        probe: the lock that this client holds, at which workers look before each run.
         watch: is told of progress.
     """
 
@@ -38,12 +43,16 @@ class Dispatch:
     folder: SweepFolder
     cache: Path
     sweep: str
+    probe: str
     watch: Watch
+    _id: str = field(default_factory=lambda: uuid.uuid4().hex)  # two clients may give one run at the same time
     _heard: "queue.SimpleQueue[Future | dict[str, Any]]" = field(default_factory=queue.SimpleQueue)
     _given: dict[Future, Job] = field(default_factory=dict)
+    _later: list[tuple[float, Job]] = field(default_factory=list)
+    _worker_of: dict[str, str] = field(default_factory=dict)
     _submitted: int = 0
-    _workers: int = 0
-    _counted: float = 0.0
+    _there: frozenset[str] = frozenset()
+    _looked: float = 0.0
 
     def run(self, jobs: Sequence[Job], is_stopped: Callable[[], bool]) -> list[tuple[Job, str]] | None:
         """Do these runs and return which failed, and why; None: it was stopped, and all that had begun are saved.
@@ -58,16 +67,15 @@ class Dispatch:
         """
         self.client.subscribe_topic(self._topic, lambda event: self._heard.put(event[1]))
         waiting, failed = deque(jobs), []
-        while waiting or self._given:
+        while waiting or self._later or self._given:
             if is_stopped():
                 self._stop()
                 return None
-            while waiting and len(self._given) < AHEAD * self._count():
+            self._look()
+            waiting.extend(self._due())
+            while waiting and len(self._given) < AHEAD * max(1, len(self._there)):
                 self._give(waiting.popleft())
             for job, done in self._news():
-                if done is None:
-                    waiting.append(job)
-                    continue
                 self.watch.end(job, done)
                 if done.how == "failed":
                     failed.append((job, done.error))
@@ -77,39 +85,83 @@ class Dispatch:
     def _topic(self) -> str:
         return f"airmeta-{self.sweep}"
 
-    def _count(self) -> int:
-        """Return how many workers there are: on a cluster they come and go."""
-        if time.monotonic() - self._counted > COUNT_EVERY:
-            self._workers, self._counted = max(1, len(self.client.nthreads())), time.monotonic()
-        return self._workers
+    def _look(self) -> None:
+        """See which workers there are, on a cluster they come and go, and say which runs have lost theirs."""
+        if time.monotonic() - self._looked > LOOK_EVERY:
+            self._there, self._looked = frozenset(self.client.nthreads()), time.monotonic()
+            lost = [key for key, worker in self._worker_of.items() if worker not in self._there]
+            for key in lost:
+                self._lose(key)
+
+    def _lose(self, key: str) -> None:
+        """Say that a run has lost its worker; the scheduler gives it to another one by itself."""
+        del self._worker_of[key]
+        for job in self._given.values():
+            if job.key == key:
+                self.watch.lost(job, checkpoint.rounds_done(self.folder.run(key).path))
+
+    def _due(self) -> Iterator[Job]:
+        """Yield the runs that are to be given again by now."""
+        now = time.monotonic()
+        due = [job for when, job in self._later if when <= now]
+        self._later = [(when, job) for when, job in self._later if when > now]
+        yield from due
 
     def _give(self, job: Job) -> None:
-        order = Order(job, self.folder.path, self.cache, self.sweep, source(), self._topic)
+        order = Order(job, self.folder.path, self.cache, self.sweep, source(), self._topic, self.probe)
         self._submitted += 1
-        future = self.client.submit(work, order, key=("airmeta-run", job.key, self._submitted), pure=False)
+        key = "airmeta-run", job.key, self._id, self._submitted
+        future = self.client.submit(work, order, key=key, pure=False)
         self._given[future] = job
         future.add_done_callback(self._heard.put)
 
-    def _news(self) -> Iterator[tuple[Job, Done | None]]:
-        """Yield runs that are over, or, with None, that are to be given again."""
+    def _news(self) -> Iterator[tuple[Job, Done]]:
+        """Yield runs that are over; what is to be given again is put off."""
         try:
             heard = self._heard.get(timeout=POLL)
         except queue.Empty:
             return
         if isinstance(heard, dict):
-            self.watch.round(heard)
+            self._hear(heard)
             return
         job = self._given.pop(heard)
+        self._worker_of.pop(job.key, None)
         try:
             done: Done = heard.result()
         except KilledWorker:  # perhaps not by this run, but by the one that its worker did: work() counts that
-            yield job, None
+            self._later.append((time.monotonic(), job))
             return
         except SweepError:
             raise
         except Exception as error:  # noqa: BLE001 - what a worker could not even write down, such as a full disk
+            self._check_workers(error)
             done = Done(job.key, "failed", f"{type(error).__name__}: {error}")
-        yield job, None if done.how == "busy" else done
+        if done.how in ("busy", "stopped"):  # not by this client, which asks for nothing after it has stopped
+            self._later.append((time.monotonic() + AGAIN, job))
+            return
+        yield job, done
+
+    def _hear(self, said: dict[str, Any]) -> None:
+        key, worker = said["run"], said["worker"]
+        if self._worker_of.get(key, worker) != worker:
+            self._lose(key)
+        if any(job.key == key for job in self._given.values()):
+            self._worker_of[key] = worker
+        self.watch.round(said)
+
+    def _check_workers(self, error: Exception) -> None:
+        """Tell a run that has failed from a worker, or scheduler, that cannot even read what a run is.
+
+        Raises:
+            SweepError: it is one of these.
+        """
+        if isinstance(error, RuntimeError) and "deserialization" in str(error):
+            raise SweepError(
+                f"the scheduler at {self.client.scheduler.address} cannot read runs; start it where this airmeta is "
+                f"installed: {source()}"
+            ) from error
+        if isinstance(error, ImportError | AttributeError):
+            muster(self.client, self.folder, self.sweep, self.probe, lambda said: None)
 
     def _stop(self) -> None:
         """Let every run that has begun end after its round, with a checkpoint."""

@@ -4,28 +4,26 @@ What is finished is skipped, what was begun goes on from its checkpoint, and a c
 once. A worker that is lost costs the rounds since the last checkpoint of one run; a run that fails costs itself.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from distributed import Client
-
 from tools.interrupts import interrupts
-from tools.sweep.crew import connected, default_workers, local, on_radios, threads_of
+from tools.sweep.crew import on_radios
 from tools.sweep.dispatch import Dispatch
-from tools.sweep.folder import SweepError, SweepFolder
-from tools.sweep.muster import muster
+from tools.sweep.folder import StoppedSweepError, SweepError, SweepFolder
+from tools.sweep.left import left_of
+from tools.sweep.muster import held_probe, muster
 from tools.sweep.places import anchored
 from tools.sweep.plan import Job
-from tools.sweep.results import Results, is_finished
+from tools.sweep.processes import NOT_BEGUN
+from tools.sweep.results import Results
 from tools.sweep.watch import Lines, Watch
+from tools.sweep.workers import Crew, standing
+
+__all__ = ["Crew", "Outcome", "StoppedSweepError", "carry_out", "execute", "left_of", "standing", "summary"]
 
 FAILURES_SHOWN = 10
-
-
-class StoppedSweepError(SweepError):
-    """A sweep that was stopped, and can go on."""
 
 
 @dataclass(frozen=True)
@@ -61,73 +59,14 @@ def execute(
         scheduler: address of a Dask scheduler whose workers are taken instead.
 
     Raises:
-        SweepError: the folder or the workers do not serve, or runs have failed; all others are finished then.
+        SweepError: the folder, a run that is there, or the workers do not serve, or runs have failed; all others are
+            finished then.
         StoppedSweepError: Ctrl-C; what had begun is saved.
-        HistoryError: the history of a run that is there is damaged.
     """
     outcome = carry_out(jobs, SweepFolder(folder.resolve()), cache, Lines(say), Crew(workers, scheduler, say))
     if outcome.failed:
         raise SweepError(summary(outcome, folder))
     return Results(folder, jobs)
-
-
-@dataclass(frozen=True)
-class Crew:
-    """Who does the runs.
-
-    Args:
-        workers: processes of this machine; None: as many as its cores allow.
-        scheduler: address of a Dask scheduler whose workers are taken instead.
-        say: is told what is waited for.
-        held: of workers that are there already, and stay.
-    """
-
-    workers: int | None
-    scheduler: str | None
-    say: Callable[[str], None]
-    held: Client | None = None
-
-    @contextmanager
-    def client(self, jobs: Sequence[Job]) -> Iterator[Client]:
-        """Yield a client of the workers.
-
-        Raises:
-            SweepError: they do not serve.
-        """
-        if self.held is not None:
-            yield self.held
-            return
-        if self.scheduler is not None:
-            with connected(self.scheduler) as client:
-                yield client
-            return
-        with local(self.workers or default_workers(jobs), threads_of(jobs)) as client:
-            yield client
-
-
-@contextmanager
-def standing(crew: Crew, jobs: Sequence[Job]) -> Iterator[Crew]:
-    """Yield a crew whose workers stay from one sweep to the next.
-
-    Args:
-        crew: who does the runs.
-        jobs: some that are like all of them.
-
-    Raises:
-        SweepError: the workers do not serve.
-    """
-    with crew.client(jobs) as client:
-        yield replace(crew, held=client)
-
-
-def left_of(jobs: Sequence[Job], folder: Path) -> list[Job]:
-    """Return the runs that are not finished, each once.
-
-    Raises:
-        HistoryError: the history of one is damaged.
-    """
-    different = {job.key: job for job in jobs}
-    return [job for job in different.values() if not is_finished(folder, job)]
 
 
 def carry_out(jobs: Sequence[Job], folder: SweepFolder, cache: Path, watch: Watch, crew: Crew) -> Outcome:
@@ -141,7 +80,7 @@ def carry_out(jobs: Sequence[Job], folder: SweepFolder, cache: Path, watch: Watc
         crew: who does it.
 
     Raises:
-        SweepError, StoppedSweepError, HistoryError: as for `execute`, apart from runs that fail.
+        SweepError, StoppedSweepError: as for `execute`, apart from runs that fail.
     """
     folder.check()
     left = left_of(jobs, folder.path)
@@ -152,14 +91,43 @@ def carry_out(jobs: Sequence[Job], folder: SweepFolder, cache: Path, watch: Watc
     for job in left:
         folder.forget_failure(job.key)
         folder.end(job.key)
-    with interrupts("Every run finishes its round and is saved") as seen, crew.client(left) as client:
-        watch.begin(left, muster(client, folder, sweep, crew.say, lambda: bool(seen)))
-        orders = [anchored(job) for job in left]
-        failed = Dispatch(client, folder, cache.resolve(), sweep, watch).run(orders, lambda: bool(seen))
+    try:
+        failed = _do(left, folder, sweep, cache, watch, crew)
+    except StoppedSweepError as error:
+        there = count - len(left)
+        raise StoppedSweepError(f"{error}{f' {there} of {count} are finished.' if there else ''}") from error
     if failed is None:
         there = count - len(left_of(jobs, folder.path))
         raise StoppedSweepError(f"Stopped; {there} of {count} runs are finished, those that had begun are saved.")
     return Outcome(count - len(failed), failed)
+
+
+def _do(
+    left: Sequence[Job], folder: SweepFolder, sweep: str, cache: Path, watch: Watch, crew: Crew
+) -> list[tuple[Job, str]] | None:
+    """Do runs; return which failed, and why; None: it was stopped.
+
+    Raises:
+        StoppedSweepError: it was stopped before any had begun.
+    """
+    begun = False
+
+    def after_the_first() -> str:
+        return "Every run finishes its round and is saved" if begun else "Stopping; no run has begun"
+
+    with interrupts(after_the_first) as seen:
+
+        def is_stopped() -> bool:
+            return bool(seen)
+
+        with crew.client(left, is_stopped) as client, held_probe(folder) as probe:
+            there = muster(client, folder, sweep, probe, crew.say, is_stopped)
+            if seen:
+                raise StoppedSweepError(f"{NOT_BEGUN}.")
+            begun = True
+            watch.begin(left, there)
+            orders = [anchored(job) for job in left]
+            return Dispatch(client, folder, cache.resolve(), sweep, probe, watch).run(orders, is_stopped)
 
 
 def summary(outcome: Outcome, folder: Path) -> str:

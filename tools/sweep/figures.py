@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from tools.report.figures import COLOURS, axes, legend, running_mean
+from tools.sweep.grid import spelt
 from tools.sweep.groups import Group, band
-from tools.sweep.plan import spelt
 from tools.sweep.table import PAIRED, Row
 
 Series = Callable[[Group], np.ndarray]

@@ -17,6 +17,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from fl import checkpoint
 from fl.manifest import version
 from fl.run_folder import RunError, RunFolder
 from radio.files import write_text
@@ -28,6 +29,15 @@ UNBEGUN = {"manifest.json", "partition.json"}  # what a new run writes before it
 
 class SweepError(RunError):
     """A sweep that cannot start, or whose runs are not all finished; the message says what to do."""
+
+
+class StoppedSweepError(SweepError):
+    """A sweep that was stopped, and can go on."""
+
+
+def is_unbegun(path: Path) -> bool:
+    """Return whether a folder has nothing but what a new run writes before its configuration, or is not there."""
+    return not path.exists() or all(one.name in UNBEGUN or one.name.startswith(".") for one in path.iterdir())
 
 
 @dataclass(frozen=True)
@@ -140,16 +150,20 @@ class SweepFolder:
     def remove_unbegun(self, key: str) -> None:
         """Remove the folder of a run that was killed before it had a configuration; nobody may be writing it."""
         where = self.run(key)
-        if where.config.exists() or not where.path.exists():
-            return
-        if all(path.name in UNBEGUN or path.name.startswith(".") for path in where.path.iterdir()):
+        if not where.config.exists() and where.path.exists() and is_unbegun(where.path):
             shutil.rmtree(where.path)
 
     def begin(self, key: str) -> int:
-        """Note that a process starts on a run, and return how many have done so and were not heard of again."""
-        path = self.path / "attempts" / key
-        before = int(path.read_text(encoding="ascii") or 0) if path.exists() else 0
-        write_text(path, str(before + 1))
+        """Note that a process starts on a run, and return how many have done so in vain and were not heard of again.
+
+        In vain: the last checkpoint was after the same round as before. A long run on workers that live shortly
+        comes to its end; what is in the history only is done again by the next one, and does not count.
+        """
+        path, rounds = self.path / "attempts" / key, checkpoint.rounds_done(self.run(key).path)
+        written = path.read_text(encoding="ascii").split() if path.exists() else []
+        counted, reached = [*map(int, written), 0, 0][:2] if written else (0, 0)
+        before = counted if rounds <= reached else 0
+        write_text(path, f"{before + 1} {rounds}")
         return before
 
     def end(self, key: str) -> None:

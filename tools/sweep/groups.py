@@ -5,16 +5,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
 from fl.config import leaves
+from fl.evaluation import half_width
 from fl.history import read
 from tools.sweep.folder import SweepFolder
 from tools.sweep.plan import Job
 from tools.sweep.results import is_whole
 
 Record = dict[str, Any]
-LEVEL = 0.95
 
 
 @dataclass(frozen=True)
@@ -75,17 +74,13 @@ def groups(jobs: Sequence[Job], folder: SweepFolder) -> list[Group]:
 
 
 def band(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return mean and the ends of its Student-t interval over seeds; without two seeds these are NaN.
-
-        x̄ ± t(0.975, n−1)·s/√n
+    """Return mean and the ends of its 95 % Student-t interval over seeds; without two seeds these are NaN.
 
     Args:
         values: shape (seeds, …).
     """
-    count, mean = len(values), values.mean(0)
-    if count < 2:
-        return mean, np.full_like(mean, np.nan), np.full_like(mean, np.nan)
-    reach = stats.t.ppf(0.5 + LEVEL / 2, count - 1) * values.std(0, ddof=1) / np.sqrt(count)
+    mean = values.mean(0)
+    reach = half_width(values) if len(values) > 1 else np.full_like(mean, np.nan)
     return mean, mean - reach, mean + reach
 
 

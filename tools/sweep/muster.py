@@ -1,55 +1,104 @@
 """Whether all workers may take part: the same airmeta, one run at a time, the same files and the same locks."""
 
 import time
-from collections.abc import Callable, Mapping
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from distributed import Client
+from distributed.comm.core import CommClosedError
 
 from tools.sweep.crew import Source, source
 from tools.sweep.folder import SweepError, SweepFolder
 
-PROBE = "probe"  # a lock that the client holds, and no worker may get
 SHOWN = 5  # workers named in a message
 REMIND = 60.0  # seconds between two reminders that there is no worker
 LOOK = 0.5  # seconds between two looks
+PATIENCE = 15.0  # seconds after which a worker that is there and does not answer is named
+PROBE = "probe-"  # names of locks that clients hold, and no worker may get
+STALE = 3600.0  # seconds after which such a lock that nobody holds is one of a client that was killed
+UNANSWERED = CommClosedError, ConnectionError, TimeoutError
+
+
+@contextmanager
+def held_probe(folder: SweepFolder) -> Iterator[str]:
+    """Yield the name of a lock that this client holds meanwhile, and no other one has; workers look at it.
+
+    What clients that were killed have left of theirs is removed.
+    """
+    for path in (folder.path / "locks").glob(f"{PROBE}*.lock"):
+        with suppress(FileNotFoundError):  # another client does the same
+            if time.time() - path.stat().st_mtime > STALE and not folder.is_held(path.stem):
+                path.unlink()
+    name = f"{PROBE}{uuid.uuid4().hex}"
+    try:
+        with folder.lock(name):
+            yield name
+    finally:
+        (folder.path / "locks" / f"{name}.lock").unlink(missing_ok=True)
 
 
 def muster(
     client: Client,
     folder: SweepFolder,
     sweep: str,
+    probe: str,
     say: Callable[[str], None],
     is_stopped: Callable[[], bool] = lambda: False,
 ) -> int:
     """Wait for a worker, check all that are there, and return how many they are; they have imported torch then.
 
+    A worker that is lost meanwhile is none of them, and not to blame.
+
+    Args:
+        client: of the workers.
+        folder: of the sweep.
+        sweep: its id.
+        probe: the lock that this client holds.
+        say: is told that there are no workers.
+        is_stopped: whether to stop waiting for some; 0 is returned then.
+
     Raises:
         SweepError: some may not take part; says which, why, and what to do.
     """
-    reminded = -REMIND
-    while not (threads := client.nthreads()) and not is_stopped():
-        if time.monotonic() - reminded > REMIND:
+    reminded, began = -REMIND, time.monotonic()
+    while not is_stopped():
+        threads = client.nthreads()
+        if not threads and time.monotonic() - reminded > REMIND:
             reminded = time.monotonic()
             say(f"waiting for workers: start some with `dask worker {client.scheduler.address} --nthreads 1`")
+        answers = client.run(answer, folder.path, probe, on_error="return") if threads else {}
+        there = client.nthreads()
+        answers = {worker: said for worker, said in answers.items() if worker in there}
+        silent = [worker for worker, said in answers.items() if isinstance(said, UNANSWERED)]
+        if answers and (not silent or time.monotonic() - began > PATIENCE):
+            _refuse(answers, sweep, there)
+            return len(answers)
         time.sleep(LOOK)
-    with folder.lock(PROBE):
-        answers = client.run(answer, folder.path, on_error="return")
+    return 0
+
+
+def _refuse(answers: Mapping[str, Any], sweep: str, threads: Mapping[str, int]) -> None:
     problems = [
         f"{worker}: {problem}"
         for worker, said in answers.items()
-        if (problem := _problem(said, sweep, source(), threads.get(worker, 1)))
+        if (problem := problem_of(said, sweep, source(), threads[worker]))
     ]
     if problems:
         more = [f"and {len(problems) - SHOWN} more"] if len(problems) > SHOWN else []
         lines = [f"  {problem}" for problem in [*problems[:SHOWN], *more]]
         raise SweepError("\n".join([f"{len(problems)} of {len(answers)} workers cannot take part:", *lines]))
-    return len(answers)
 
 
-def answer(folder: Path) -> dict[str, Any]:
-    """Return what a worker has and sees; what its runs need is imported then."""
+def answer(folder: Path, probe: str) -> dict[str, Any]:
+    """Return what a worker has and sees; what its runs need is imported then.
+
+    Args:
+        folder: of the sweep.
+        probe: a lock that the client holds.
+    """
     import fl.experiment  # noqa: F401 - the first run would wait for it
 
     files = SweepFolder(folder)
@@ -57,16 +106,23 @@ def answer(folder: Path) -> dict[str, Any]:
     try:
         said["sweep"] = files.read().get("id")
         if said["sweep"] is not None:  # else a lock would make the folder
-            said["locked"] = files.is_held(PROBE)
+            said["locked"] = files.is_held(probe)
     except SweepError as error:
         said["sweep"] = str(error)
     return said
 
 
-def _problem(said: Any, sweep: str, mine: Source, threads: int) -> str:
-    """Return why a worker cannot take part, and what helps; empty: it can."""
+def problem_of(said: Any, sweep: str, mine: Source, threads: int) -> str:
+    """Return why a worker cannot take part, and what helps; empty: it can.
+
+    Args:
+        said: its answer, or why there is none.
+        sweep: id of the sweep.
+        mine: what the client has.
+        threads: of the worker.
+    """
     if not isinstance(said, Mapping):
-        return f"has no airmeta that knows sweeps ({said!r}); start it where this airmeta is installed: {mine}"
+        return _no_answer(said, mine)
     if said["source"] != mine:
         return f"has {said['source']}, here is {mine}; install the same on both, then start the worker again"
     if threads > 1:
@@ -85,3 +141,11 @@ def _problem(said: Any, sweep: str, mine: Source, threads: int) -> str:
             "locks (NFS: without nolock)"
         )
     return ""
+
+
+def _no_answer(error: Any, mine: Source) -> str:
+    if isinstance(error, UNANSWERED):
+        return f"does not answer ({error!r}); see its log, and start it again"
+    if isinstance(error, ImportError | AttributeError):
+        return f"has no airmeta that knows sweeps ({error!r}); start it where this airmeta is installed: {mine}"
+    return f"cannot look at the folder of the sweep ({error!r}); see its log; this airmeta is {mine}"

@@ -8,27 +8,28 @@
     "19 dB" = ["uplink.snr_db=19"]
     [grid]                            # … each crossed with every combination of these
     "uplink.sparsity" = [0.01, 0.04]
-    [quick]                           # what another `seeds`, `set`, … replaces when little time is there
-    set = ["rounds=50"]
+    [quick]                           # what another `seeds`, `set`, … replaces with --quick
 
-Every run is checked before any starts, and is known by the hash of its configuration.
-
-A run has one thread unless the experiment, or the sweep, sets `run.threads`: runs side by side use cores better than
-threads side by side do. The number of threads shapes a result in its last bits and so belongs to the configuration; it
-does not follow the machine, and a sweep that goes on elsewhere finds its runs.
+Every run is checked before any starts, and is known by the hash of its configuration. A run has one thread unless the
+experiment, or the sweep, sets `run.threads`: runs side by side use cores better than threads side by side do. The
+number of threads shapes a result in its last bits and so belongs to the configuration; it does not follow the machine,
+and a sweep that goes on elsewhere finds its runs.
 """
 
 import itertools
-import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from fl.config import Config, ConfigError, digest, load
+from fl.data.files import check_root
+from tools.sweep.grid import override, repeated
 
 DIGITS = 16  # of a hash, in names of folders
+LONG = 1.0  # seconds of checking after which it is said
 
 
 @dataclass(frozen=True)
@@ -95,23 +96,33 @@ class Study:
         if "seed" in self.grid or any(item.partition("=")[0].strip() == "seed" for item in given):
             problems.append("seed: what a sweep repeats its settings with; give seeds = [1, 2, 3], or --seeds 1,2,3")
         for key, values in self.grid.items():
-            found = _problems(self.base, [*self.overrides, _override(key, values[0])]) if values else ()
+            found = _problems(self.base, [*self.overrides, override(key, values[0])]) if values else ()
             problems += [f"grid: {problem}" for problem in found if ": unknown key" in problem]
+            problems += [f"grid: {key}: {same}; give each value once" for same in repeated(values)]
         if problems:
             raise ConfigError(list(dict.fromkeys(problems)))
 
-    def jobs(self) -> list[Job]:
+    def jobs(self, say: Callable[[str], None] = lambda text: None) -> list[Job]:
         """Return its runs, settings in their order, seeds within.
+
+        Args:
+            say: is told what takes long.
 
         Raises:
             ConfigError: everything that is wrong with any of them.
         """
         self.check()
         seeds = self.seeds or [load(self.base, self.overrides).seed]
-        return jobs(self.base, list(crossed(self.points, self.grid)), seeds, self.overrides)
+        return jobs(self.base, list(crossed(self.points, self.grid)), seeds, self.overrides, say)
 
 
-def jobs(base: Path, points: Sequence[Point], seeds: Sequence[int], overrides: Sequence[str] = ()) -> list[Job]:
+def jobs(
+    base: Path,
+    points: Sequence[Point],
+    seeds: Sequence[int],
+    overrides: Sequence[str] = (),
+    say: Callable[[str], None] = lambda text: None,
+) -> list[Job]:
     """Return the runs of a sweep, settings in their order, seeds within.
 
     Args:
@@ -119,15 +130,21 @@ def jobs(base: Path, points: Sequence[Point], seeds: Sequence[int], overrides: S
         points: settings.
         seeds: of each.
         overrides: `key=value` over the base, for all.
+        say: is told what takes long.
 
     Raises:
         ConfigError: everything that is wrong with any of them.
+        DataError: they name a folder of data files that is not there.
     """
     if not points or not seeds:
         raise ConfigError(["the sweep is empty: give at least one setting and one seed"])
     problems: dict[str, list[str]] = {}
     planned = []
+    silent_until = time.monotonic() + LONG
     for point in points:
+        if time.monotonic() > silent_until:
+            say(f"checking {len(points):,} settings")
+            silent_until = math.inf
         try:
             config = load(base, [*overrides, *point.overrides])
         except ConfigError as error:
@@ -141,13 +158,15 @@ def jobs(base: Path, points: Sequence[Point], seeds: Sequence[int], overrides: S
             planned.append(Job(point.name, seed, seeded, digest(seeded)[:DIGITS]))
     if problems:
         raise ConfigError([_where(names) + problem for problem, names in problems.items()])
+    for root in {job.config.data_root for job in planned}:
+        check_root(root)
     return planned
 
 
 def crossed(points: Sequence[Point], grid: Mapping[str, Sequence[Any]]) -> Iterator[Point]:
     """Yield each setting with every combination of a grid, named after both."""
     for point, values in itertools.product(points, itertools.product(*grid.values())):
-        more = [_override(key, value) for key, value in zip(grid, values, strict=True)]
+        more = [override(key, value) for key, value in zip(grid, values, strict=True)]
         name = ", ".join([*([point.name] if point.name else []), *more])
         yield Point(name or point.name, (*point.overrides, *more))
 
@@ -180,19 +199,3 @@ def _where(names: Sequence[str]) -> str:
     if not names[0]:
         return ""
     return f"{names[0]}{f' and {len(names) - 1} more' if len(names) > 1 else ''}: "
-
-
-def _override(key: str, value: Any) -> str:
-    """Return `key=value` as `--set` reads it."""
-    return f"{key}={value if isinstance(value, str) else spelt(value)}"
-
-
-def spelt(value: Any) -> str:
-    """Return a value as TOML spells it, on one line."""
-    if isinstance(value, list):
-        return f"[{', '.join(map(spelt, value))}]"
-    if isinstance(value, dict):
-        return f"{{{', '.join(f'{json.dumps(key)} = {spelt(item)}' for key, item in value.items())}}}"
-    if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False)
-    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -27,8 +27,10 @@ def is_finished(folder: Path, job: Job) -> bool:
         HistoryError: its history is damaged.
     """
     files = run_folder(folder, job)
+    saved = checkpoint.header(files.path)
     return (
-        checkpoint.rounds_done(files.path) == job.config.rounds
+        saved.get("rounds") == job.config.rounds
+        and str(saved.get("config_hash")).startswith(job.key)
         and files.history.exists()
         and is_whole(read(files.history), job)
     )

@@ -15,7 +15,8 @@ from fl.evaluation import interval, paired_difference
 from fl.history import read
 from radio.files import atomic_path, write_text
 from tools.sweep.folder import SweepFolder
-from tools.sweep.plan import Job, spelt
+from tools.sweep.grid import spelt
+from tools.sweep.plan import Job
 from tools.sweep.results import is_whole, seconds
 
 Row = dict[str, Any]

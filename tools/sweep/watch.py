@@ -29,6 +29,10 @@ class Watch(Protocol):
         """A run has done a round; it does not say so of every one."""
         ...
 
+    def lost(self, job: Job, rounds: int) -> None:
+        """The worker of a run is gone; another one goes on after so many rounds."""
+        ...
+
     def end(self, job: Job, done: Done) -> None:
         """A run is over."""
         ...
@@ -51,6 +55,10 @@ class Lines:
 
     def round(self, said: dict[str, Any]) -> None:
         """Say nothing: runs are many."""
+
+    def lost(self, job: Job, rounds: int) -> None:
+        """Say what that costs."""
+        self._say(f"a worker was lost; {named(job)} goes on elsewhere from round {rounds + 1}")
 
     def end(self, job: Job, done: Done) -> None:
         """Say what became of a run."""

@@ -8,16 +8,20 @@ from pathlib import Path
 from typing import Any, Literal
 
 from distributed import get_worker
+from distributed.core import Status
 from filelock import Timeout
 
-from tools.sweep.crew import Source, source
+from fl import checkpoint
+from tools.sweep.crew import Source
 from tools.sweep.folder import SweepError, SweepFolder
+from tools.sweep.muster import answer, problem_of
 from tools.sweep.plan import Job
 from tools.sweep.results import is_finished
 
-ATTEMPTS = 3  # processes that may end during a run
+ATTEMPTS = 3  # processes that may end during a run, one after the other, none of which has come to a checkpoint
 BUSY = 2.0  # seconds to wait for a process that works on the same run
 REPORT_EVERY = 0.5  # seconds between two words of a run
+STAYS = Status.running, Status.paused  # a worker that goes on
 Post = Callable[[dict[str, Any]], None]
 
 
@@ -32,6 +36,7 @@ class Order:
         sweep: the id of the sweep, which is in its folder.
         source: who has checked the configuration.
         topic: under which the run's progress is told.
+        probe: a lock that the client holds as long as it wants runs.
     """
 
     job: Job
@@ -40,6 +45,7 @@ class Order:
     sweep: str
     source: Source
     topic: str
+    probe: str
 
 
 @dataclass(frozen=True)
@@ -48,7 +54,8 @@ class Done:
 
     Args:
         key: of the run.
-        how: `finished`; `failed`; `stopped` before its end, with a checkpoint; `busy`: another process works on it.
+        how: `finished`; `failed`; `stopped` before its end, with a checkpoint: the client has asked for that, or the
+            worker ends; `busy`: another process works on it.
         error: why it failed.
         seconds: wall clock that it took here.
     """
@@ -63,33 +70,35 @@ def work(order: Order) -> Done:
     """Do one run, on a worker of Dask, from its last checkpoint on.
 
     Raises:
-        SweepError: this worker is of another version, or does not see the folder of the sweep.
+        SweepError: this worker cannot take part.
     """
     worker = get_worker()
     task = worker.get_current_task()
-    check_here(order)
+    check_here(order, worker.address, worker.state.nthreads)
 
-    def is_unwanted() -> bool:  # the client has cancelled it, or is gone
+    def is_unwanted() -> bool:  # the client has cancelled it, or is gone; or the worker ends: its time is over
         known = worker.state.tasks.get(task)
-        return known is None or known.state == "cancelled"
+        return known is None or known.state == "cancelled" or worker.status not in STAYS
 
     def post(said: dict[str, Any]) -> None:
-        worker.log_event(order.topic, said)
+        worker.log_event(order.topic, said | {"worker": worker.address})
 
     return carry_out(order, post, is_unwanted)
 
 
-def check_here(order: Order) -> None:
-    """Check that this process may take part: workers that join later were not asked before.
+def check_here(order: Order, name: str, threads: int) -> None:
+    """Check that this worker may take part, as `muster` does: one that joins later was not asked before.
+
+    Args:
+        order: a run.
+        name: of the worker.
+        threads: of it.
 
     Raises:
         SweepError: it may not.
     """
-    mine = source()
-    if mine != order.source:
-        raise SweepError(f"this worker has {mine}, the sweep is of {order.source}")
-    if SweepFolder(order.folder).read().get("id") != order.sweep:
-        raise SweepError(f"this worker does not see {order.folder}; all workers need the same files")
+    if problem := problem_of(answer(order.folder, order.probe), order.sweep, order.source, threads):
+        raise SweepError(f"a worker cannot take part: {name} {problem}")
 
 
 def carry_out(order: Order, post: Post, is_unwanted: Callable[[], bool]) -> Done:
@@ -119,8 +128,9 @@ def _run(
     try:
         if lost >= ATTEMPTS:
             raise SweepError(
-                f"{lost} processes that ran it have ended without a word: killed, or out of memory; see the kernel's "
-                f"log, try fewer workers, then call the sweep again: it goes on from the last checkpoint"
+                f"{lost} processes that ran it have ended without a word, and without a new checkpoint: killed, or out "
+                "of memory; see the kernel's log, try fewer workers, or a lower run.checkpoint_every if their time was "
+                "over, then call the sweep again: it goes on from the last checkpoint"
             )
         went_through = _train(order, folder, post, is_unwanted)
     except Exception as failure:  # noqa: BLE001 - a failed run must not keep others from being done
@@ -140,6 +150,8 @@ def _train(order: Order, folder: SweepFolder, post: Post, is_unwanted: Callable[
     key, last = order.job.key, 0.0
     where = folder.run(key)
     folder.remove_unbegun(key)
+    if checkpoint.exists(where.path):
+        checkpoint.recover(where.path)
 
     def observe(record: dict[str, Any], seconds: dict[str, float]) -> bool:
         nonlocal last

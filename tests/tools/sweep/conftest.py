@@ -9,32 +9,29 @@ from distributed import LocalCluster
 from fl.data.base import load
 from fl.experiment import run
 from fl.run_folder import RunFolder
+from tests.tools.small import small
+from tools.sweep.crew import source
+from tools.sweep.folder import SweepFolder
 from tools.sweep.plan import Point, jobs
+from tools.sweep.work import Order
 
-EXPERIMENT = """
+EXPERIMENT = small(
+    """
 rounds = 15
 [run]
 checkpoint_every = 4
 [agents]
 count = 3
-[task]
-ways = 3
-shots = 1
-queries = 2
 [model]
-kind = "cnn"
 width = 4
-[algorithm]
-order = "first"
-inner_lr = 0.1
 [uplink]
 kind = "symbol"
 [evaluation]
 every = 5
 tasks = 4
-queries = 2
-steps = 1
-"""
+""",
+    without=[("run", "threads")],
+)
 
 
 @pytest.fixture
@@ -49,6 +46,13 @@ def experiment(tmp_path):
 def planned(experiment):
     """Four runs: two settings, two seeds."""
     return jobs(experiment, [Point("19 dB"), Point("30 dB", ("uplink.snr_db=30",))], [1, 2])
+
+
+@pytest.fixture
+def order(planned, tmp_path, cache):
+    """The first run, in the folder of a sweep."""
+    folder = tmp_path / "sweep"
+    return Order(planned[0], folder, cache, SweepFolder(folder).plan(planned), source(), "topic", "probe-of-the-client")
 
 
 @pytest.fixture(scope="session", autouse=True)
