@@ -79,7 +79,7 @@ def test_missing_data_says_where_it_looked_and_how_to_get_it(config, cache, tmp_
 
 
 @pytest.mark.parametrize("more", [[], ["--dry-run"]])
-def test_a_folder_of_data_that_is_not_there_is_refused_although_the_cache_has_the_dataset(config, cache, tmp_path, more):
+def test_a_folder_of_data_that_is_not_there_is_refused_although_the_cache_has_them(config, cache, tmp_path, more):
     call("run", config, "--dry-run", "--cache", cache)
     nowhere, file = tmp_path / "nowhere", tmp_path / "file"
     file.write_text("")

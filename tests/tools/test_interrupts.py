@@ -22,11 +22,18 @@ def test_the_first_signal_is_noted_with_what_happens_now_and_the_second_stops_at
 
 
 def test_what_signals_did_before_they_do_again():
-    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
-    with pytest.raises(ValueError, match="of the work"), interrupts():
-        assert signal.getsignal(signal.SIGTERM) is not before[1]
-        raise ValueError("of the work")
-    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
+    def now():
+        return [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+
+    def fail():
+        with interrupts():
+            assert not any(one == other for one, other in zip(now(), before, strict=True))
+            raise ValueError("of the work")
+
+    before = now()
+    with pytest.raises(ValueError, match="of the work"):
+        fail()
+    assert now() == before
 
 
 def test_other_threads_leave_signals_to_the_main_one():

@@ -106,7 +106,7 @@ def test_values_may_be_lists_texts_and_truth_values(experiment):
 
 
 def test_an_unknown_key_is_named_once_with_its_neighbour_however_large_the_grid(experiment):
-    planned = Study(experiment, grid={"uplink.snr_dbb": range(10**6), "server.lr": [0.1] * 10**6})
+    planned = Study(experiment, grid={"uplink.snr_dbb": range(10**6), "server.lr": range(10**6)})
     with pytest.raises(ConfigError) as caught:
         planned.check()
     assert caught.value.problems == ("grid: uplink.snr_dbb: unknown key; did you mean uplink.snr_db?",)
@@ -137,6 +137,8 @@ def test_a_wrong_value_is_said_once_with_the_settings_that_have_it(experiment):
         ("gird = 3", "gird: unknown key; did you mean grid?"),
         ("[quick]\nsed = 3", "quick.sed: unknown key; did you mean quick.seeds?"),
         ("set = ['seed=3']", "seed: what a sweep repeats"),
+        ("[grid]\n'server.lr' = [1, 0.1, 1.0]", "grid: server.lr: 1 and 1.0 are the same"),
+        ("[grid]\n'radio.tx.authorised_band' = [[1, 2], [1.0, 2.0]]", "[1, 2] and [1.0, 2.0] are the same"),
         ("[grid]\nseed = [1]", "seed: what a sweep repeats"),
         ("seeds = ", "cannot be read as TOML"),
     ],
@@ -154,6 +156,9 @@ def test_a_file_that_is_wrong_says_what_and_what_to_do(written, text, says):
         (["--grid", "uplink.snr_db"], "expected KEY=A,B,C"),
         (["--grid", "uplink.snr_db="], "uplink.snr_db has no values"),
         (["--grid", "uplink.snr_db=[1"], "not a TOML list"),
+        (["--grid", "uplink.snr_db=1,2,1"], "grid: uplink.snr_db: 1 occurs twice; give each value once"),
+        (["--grid", "uplink.snr_db=1,1.0"], "grid: uplink.snr_db: 1 and 1.0 are the same; give each value once"),
+        (["--grid", "uplink.kind=ideal,symbol,ideal"], "grid: uplink.kind: ideal occurs twice"),
         (["--grid", "rounds=1", "--grid", "rounds=2"], "rounds has values already"),
         (["--point", "a", "", "--point", "a", ""], "two settings of this name"),
         (["--seeds", "many"], "expected a number of seeds"),
@@ -165,6 +170,27 @@ def test_a_file_that_is_wrong_says_what_and_what_to_do(written, text, says):
 def test_an_option_that_is_wrong_is_named_and_nothing_is_written(experiment, tmp_path, options, says):
     refused("sweep", experiment, "--out", tmp_path / "sweep", *options, says=says)
     assert not (tmp_path / "sweep" / "runs").exists() or not any((tmp_path / "sweep" / "runs").iterdir())
+
+
+def test_true_is_not_one(experiment):
+    Study(experiment, grid={"uplink.snr_db": [1, True]}).check()
+
+
+def test_checking_is_told_if_it_takes_long_and_only_then(experiment, monkeypatch):
+    said, study = [], Study(experiment, grid={"uplink.snr_db": [11, 12, 13]})
+    study.jobs(said.append)
+    assert said == []
+    monkeypatch.setattr("tools.sweep.plan.LONG", -1.0)
+    study.jobs(said.append)
+    assert said == ["checking 3 settings"]
+
+
+def test_data_that_are_not_there_are_refused_before_anything_is_written(experiment, tmp_path):
+    nowhere = tmp_path / "nowhere"
+    for more in ([], ["--dry-run"]):
+        words = ["--set", f"data_root={nowhere}", "--out", tmp_path / "sweep", *more]
+        refused("sweep", experiment, *words, says=["data_root", str(nowhere), "no such folder"])
+    assert not (tmp_path / "sweep").exists()
 
 
 def test_a_million_runs_are_counted_and_not_written_out_before_somebody_means_them(experiment, tmp_path):

@@ -47,10 +47,12 @@ def test_without_a_terminal_there_is_a_line_for_every_run(planned):
     said = []
     lines = Lines(said.append)
     lines.begin(planned, 1)
+    lines.lost(planned[0], 8)
     lines.end(planned[0], Done(planned[0].key, "finished", seconds=1.25))
     lines.end(planned[1], Done(planned[1].key, "failed", "ValueError: too loud"))
     assert said == [
         "4 runs on 1 worker",
+        "a worker was lost; 19 dB, seed 1 goes on elsewhere from round 9",
         "1 of 4: 19 dB, seed 1: finished after 1.2 s",
         "2 of 4: 19 dB, seed 2: failed: ValueError: too loud",
     ]

@@ -1,26 +1,16 @@
 """What one worker does with one run, and what the folder of a sweep says about it."""
 
 import json
-import shutil
 from dataclasses import replace
 
 import pytest
 
-from fl.history import HistoryError
 from tests.tools.cli import call, refused
-from tools.sweep.crew import source
-from tools.sweep.execute import execute, left_of
+from tools.sweep.execute import execute
 from tools.sweep.folder import SweepError, SweepFolder
-from tools.sweep.muster import answer, muster
+from tools.sweep.left import left_of
 from tools.sweep.results import is_finished, run_folder
-from tools.sweep.work import ATTEMPTS, Order, carry_out, check_here
-
-
-@pytest.fixture
-def order(planned, tmp_path, cache):
-    """The first run, in the folder of a sweep."""
-    folder = tmp_path / "sweep"
-    return Order(planned[0], folder, cache, SweepFolder(folder).plan(planned), source(), "topic")
+from tools.sweep.work import ATTEMPTS, carry_out
 
 
 def wanted():
@@ -111,24 +101,28 @@ def test_a_run_that_processes_do_not_survive_is_given_up_until_the_next_call(ord
     assert carry_out(order, silent, wanted).how == "finished"
 
 
+def test_processes_that_come_to_a_checkpoint_do_not_count(order):
+    """Workers that live for a few rounds each do a long run, however many they are."""
+    files = SweepFolder(order.folder)
+    for rounds in (5, 3, 2):
+        assert carry_out(order, silent, after(rounds)).how == "stopped"  # its end is heard of: nothing is counted
+        for _ in range(ATTEMPTS - 1):
+            files.begin(order.job.key)
+        assert carry_out(order, silent, after(1)).how == "stopped"
+    assert files.begin(order.job.key) == 0
+
+
+def test_attempts_are_counted_from_the_last_checkpoint_on(order, monkeypatch):
+    files, reached = SweepFolder(order.folder), iter([0, 0, 4, 4, 4])
+    monkeypatch.setattr("tools.sweep.folder.checkpoint.rounds_done", lambda folder: next(reached))
+    assert [files.begin(order.job.key) for _ in range(5)] == [0, 1, 0, 1, 2]
+
+
 def test_rounds_are_told_rarely_and_evaluations_always(order):
     said = []
     carry_out(order, said.append, wanted)
     assert [one["round"] for one in said if one["accuracy"] is not None] == [5, 10, 15]
     assert len(said) < order.job.config.rounds
-
-
-@pytest.mark.parametrize("changed", ["airmeta", "git", "python", "numpy", "torch"])
-def test_a_worker_of_another_version_refuses_with_both(order, changed):
-    theirs = replace(source(), **{changed: "0.0.7"})
-    with pytest.raises(SweepError, match=rf"this worker has .*, the sweep is of .*{changed} 0\.0\.7"):
-        check_here(replace(order, source=theirs))
-
-
-def test_a_worker_that_sees_another_folder_refuses(order):
-    with pytest.raises(SweepError, match="does not see"):
-        check_here(replace(order, folder=order.folder / "elsewhere"))
-    assert not (order.folder / "elsewhere").exists()
 
 
 def test_a_sweep_that_is_extended_keeps_what_it_has(order, planned):
@@ -160,62 +154,7 @@ def test_a_half_written_folder_is_refused_with_the_remedy(order, experiment):
     refused("sweep", experiment, "--out", order.folder, says=["damaged", "remove it", "finished runs are kept"])
 
 
-def test_a_damaged_history_is_named_before_any_run_starts(order, planned, cache):
-    carry_out(order, silent, wanted)
-    history = run_folder(order.folder, order.job).history
-    lines = history.read_text().splitlines(keepends=True)
-    history.write_text("".join([*lines[:3], "{\n", *lines[4:]]))
-    with pytest.raises(HistoryError, match="line 4 is damaged"):
-        execute(planned, order.folder, cache, silent)
-    assert not run_folder(order.folder, planned[1]).path.exists()
-
-
 def test_the_folder_of_a_single_run_is_no_sweep(order, planned, cache):
     (order.folder / "config.toml").write_text("")
     with pytest.raises(SweepError, match="the folder of a single run"):
         execute(planned, order.folder, cache, silent)
-
-
-class Workers:
-    """A client of workers that answer what they are told to."""
-
-    def __init__(self, answers, threads=1):
-        self.answers, self.threads = answers, threads
-
-    def nthreads(self):
-        return dict.fromkeys(self.answers, self.threads)
-
-    def run(self, function, folder, on_error):
-        return {name: said(folder) if callable(said) else said for name, said in self.answers.items()}
-
-
-@pytest.mark.parametrize(
-    ("change", "threads", "says"),
-    [
-        ({"source": replace(source(), torch="2.0.0")}, 1, r"tcp://b: has .*torch 2\.0\.0, here is .*torch"),
-        ({"source": replace(source(), airmeta="0.0.7")}, 1, "install the same on both"),
-        ({"sweep": None}, 1, "does not see the folder of the sweep"),
-        ({"locked": False}, 1, "does not see the locks"),
-        ({}, 4, "has 4 threads .* --nthreads 1"),
-    ],
-)
-def test_workers_that_cannot_take_part_are_named_before_any_run_starts(order, change, threads, says):
-    workers = Workers({"tcp://a": answer, "tcp://b": lambda folder: answer(folder) | change}, threads)
-    with pytest.raises(SweepError, match=rf"of 2 workers cannot take part:(.|\n)*{says}"):
-        muster(workers, SweepFolder(order.folder), order.sweep, silent)
-
-
-def test_a_worker_without_airmeta_is_named(order):
-    workers = Workers({"tcp://a": ModuleNotFoundError("No module named 'tools'")})
-    with pytest.raises(SweepError, match="has no airmeta that knows sweeps"):
-        muster(workers, SweepFolder(order.folder), order.sweep, silent)
-
-
-def test_workers_that_have_and_see_the_same_take_part(order):
-    assert muster(Workers({"tcp://a": answer, "tcp://b": answer}), SweepFolder(order.folder), order.sweep, silent) == 2
-
-
-def test_a_folder_that_is_not_there_is_not_made_by_asking_for_it(tmp_path):
-    assert answer(tmp_path / "sweep")["sweep"] is None
-    assert not (tmp_path / "sweep").exists()
-    shutil.rmtree(tmp_path)

@@ -1,0 +1,170 @@
+"""Whether workers may take part, asked of them before a sweep and before each run."""
+
+import os
+import shutil
+from dataclasses import replace
+
+import pytest
+from distributed.comm.core import CommClosedError
+
+from tools.sweep.crew import source
+from tools.sweep.folder import SweepError, SweepFolder
+from tools.sweep.muster import STALE, answer, held_probe, muster
+from tools.sweep.work import check_here
+
+
+@pytest.fixture
+def files(order):
+    return SweepFolder(order.folder)
+
+
+@pytest.fixture(autouse=True)
+def _hurried(monkeypatch):
+    monkeypatch.setattr("tools.sweep.muster.LOOK", 0.0)
+
+
+def silent(said):
+    """Hear nothing."""
+
+
+class Workers:
+    """A client of workers that answer what they are told to, each time the next.
+
+    One whose last answer was that it is lost is gone; any other last answer stays.
+    """
+
+    def __init__(self, answers, threads=1):
+        self.answers, self.threads, self.asked = {name: list(said) for name, said in answers.items()}, threads, 0
+
+    def nthreads(self):
+        return {name: self.threads for name, said in self.answers.items() if said}
+
+    def run(self, function, folder, probe, on_error):
+        self.asked += 1
+        return {name: self._said(said, folder, probe) for name, said in self.answers.items() if said}
+
+    def _said(self, answers, folder, probe):
+        said = answers.pop(0)
+        if not answers and said is not LOST:
+            answers.append(said)
+        return said(folder, probe) if callable(said) else said
+
+
+FINE = answer
+STUCK, LOST = CommClosedError("in <TCP>: Stream is closed"), CommClosedError("in <TCP>: Stream is closed")
+
+
+def asked(workers, order, files):
+    """How many workers take part."""
+    with held_probe(files) as probe:
+        return muster(workers, files, order.sweep, probe, silent)
+
+
+def changed(change):
+    return lambda folder, probe: answer(folder, probe) | change
+
+
+@pytest.mark.parametrize(
+    ("said", "threads", "says"),
+    [
+        (changed({"source": replace(source(), torch="2.0.0")}), 1, r"tcp://b: has .*torch 2\.0\.0, here is .*torch"),
+        (changed({"source": replace(source(), airmeta="0.0.7")}), 1, "install the same on both"),
+        (changed({"sweep": None}), 1, "does not see the folder of the sweep"),
+        (changed({"locked": False}), 1, "does not see the locks"),
+        (FINE, 4, "has 4 threads .* --nthreads 1"),
+        (ModuleNotFoundError("No module named 'tools'"), 1, "has no airmeta that knows sweeps"),
+    ],
+)
+def test_workers_that_cannot_take_part_are_named_before_any_run_starts(order, files, said, threads, says):
+    workers = Workers({"tcp://a": [FINE], "tcp://b": [said]}, threads)
+    with pytest.raises(SweepError, match=rf"of 2 workers cannot take part:(.|\n)*{says}"):
+        asked(workers, order, files)
+
+
+def test_a_worker_that_cannot_read_the_folder_is_not_taken_for_one_without_airmeta(order, files):
+    workers = Workers({"tcp://a": [lambda folder, probe: PermissionError("locks")]})
+    with pytest.raises(SweepError, match=r"cannot look at the folder of the sweep \(PermissionError\('locks'\)"):
+        asked(workers, order, files)
+
+
+def test_workers_that_have_and_see_the_same_take_part(order, files):
+    assert asked(Workers({"tcp://a": [FINE], "tcp://b": [FINE]}), order, files) == 2
+
+
+def test_a_worker_that_is_lost_while_it_is_asked_is_not_to_blame(order, files):
+    assert asked(Workers({"tcp://a": [FINE], "tcp://b": [LOST]}), order, files) == 1
+
+
+def test_the_only_worker_is_lost_and_another_one_waited_for(order, files):
+    workers = Workers({"tcp://a": [LOST]})
+
+    def comes(said):
+        assert "waiting for workers" in said
+        workers.answers["tcp://b"] = [FINE]
+
+    workers.scheduler = type("Scheduler", (), {"address": "tcp://lab:8786"})
+    with held_probe(files) as probe:
+        assert muster(workers, files, order.sweep, probe, comes) == 1
+
+
+def test_a_worker_that_was_interrupted_is_asked_again(order, files):
+    workers = Workers({"tcp://a": [LOST, FINE]})
+    assert asked(workers, order, files) == 1
+    assert workers.asked == 2
+
+
+def test_a_worker_that_is_there_and_never_answers_is_named_as_that(order, files, monkeypatch):
+    monkeypatch.setattr("tools.sweep.muster.PATIENCE", 0.0)
+    with pytest.raises(SweepError, match=r"1 of 2 workers(.|\n)*tcp://b: does not answer"):
+        asked(Workers({"tcp://a": [FINE], "tcp://b": [STUCK]}), order, files)
+
+
+def test_nobody_is_waited_for_after_a_stop(order, files):
+    assert muster(Workers({}), files, order.sweep, "probe", silent, lambda: True) == 0
+
+
+def test_two_sweeps_that_start_in_one_folder_at_once_do_not_disturb_each_other(order, files):
+    with held_probe(files) as mine, held_probe(files) as theirs:
+        assert answer(files.path, mine)["locked"]
+        assert answer(files.path, theirs)["locked"]
+    assert not answer(files.path, mine)["locked"]
+
+
+def test_a_lock_goes_with_its_client_and_those_of_killed_ones_later(order, files):
+    locks = files.path / "locks"
+    long_ago = (locks / "sweep.lock").stat().st_mtime - 2 * STALE
+    for name in ("probe-old", "probe-new", "probe-held"):
+        (locks / f"{name}.lock").write_text("")
+    for name in ("probe-old", "probe-held"):
+        os.utime(locks / f"{name}.lock", (long_ago, long_ago))
+    held = files.lock("probe-held")
+    with held, held_probe(files):
+        os.utime(locks / "probe-held.lock", (long_ago, long_ago))
+        with held_probe(files):
+            pass
+    assert {path.stem for path in locks.glob("probe-*")} == {"probe-new", "probe-held"}
+
+
+def test_a_folder_that_is_not_there_is_not_made_by_asking_for_it(tmp_path):
+    assert answer(tmp_path / "sweep", "probe")["sweep"] is None
+    assert not (tmp_path / "sweep").exists()
+    shutil.rmtree(tmp_path)
+
+
+@pytest.mark.parametrize("change", ["airmeta", "git", "python", "numpy", "torch"])
+def test_a_worker_of_another_version_that_comes_later_refuses_with_both(order, files, change):
+    theirs = replace(source(), **{change: "0.0.7"})
+    with files.lock(order.probe), pytest.raises(SweepError, match=rf"tcp://a has .*, here is .*{change} 0\.0\.7"):
+        check_here(replace(order, source=theirs), "tcp://a", 1)
+
+
+def test_a_worker_that_comes_later_is_checked_as_the_others_were(order, files):
+    with files.lock(order.probe):
+        check_here(order, "tcp://a", 1)
+        with pytest.raises(SweepError, match="tcp://a has 2 threads"):
+            check_here(order, "tcp://a", 2)
+        with pytest.raises(SweepError, match="does not see the folder"):
+            check_here(replace(order, folder=order.folder / "elsewhere"), "tcp://a", 1)
+    with pytest.raises(SweepError, match="does not see the locks"):
+        check_here(order, "tcp://a", 1)
+    assert not (order.folder / "elsewhere").exists()
