@@ -195,7 +195,7 @@ def test_a_run_that_ends_every_process_that_does_it_is_given_up_and_the_others_a
     lab, experiment, tmp_path, cache
 ):
     points = [
-        Point("deadly", ("rounds=100000",)),
+        Point("deadly", ("rounds=100000", "run.checkpoint_every=100000")),  # with checkpoints it would come on
         *(Point(f"{snr}", (f"uplink.snr_db={snr}",)) for snr in (19, 30)),
     ]
     planned, folder, ended = jobs(experiment, points, [1]), tmp_path / "sweep", threading.Event()

@@ -2,15 +2,18 @@
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
+from distributed.core import Status
 
+from fl.checkpoint import rounds_done
 from tests.tools.cli import call, refused
 from tools.sweep.execute import execute
 from tools.sweep.folder import SweepError, SweepFolder
 from tools.sweep.left import left_of
 from tools.sweep.results import is_finished, run_folder
-from tools.sweep.work import ATTEMPTS, carry_out
+from tools.sweep.work import ATTEMPTS, carry_out, work
 
 
 def wanted():
@@ -99,6 +102,42 @@ def test_a_run_that_processes_do_not_survive_is_given_up_until_the_next_call(ord
     assert done.how == "failed"
     assert f"{ATTEMPTS} processes that ran it have ended" in done.error
     assert carry_out(order, silent, wanted).how == "finished"
+
+
+class EndingWorker:
+    """A worker of Dask whose time is over after some rounds."""
+
+    address = "tcp://a"
+
+    def __init__(self, rounds, end):
+        self.said, self.rounds, self.end = [], rounds, end
+        self.state = SimpleNamespace(nthreads=1, tasks={"task": SimpleNamespace(state="executing")})
+
+    @property
+    def status(self):
+        self.rounds -= 1
+        return Status.running if self.rounds > 0 else self.end
+
+    def get_current_task(self):
+        return "task"
+
+    def log_event(self, topic, said):
+        self.said.append((topic, said))
+
+
+@pytest.mark.parametrize("end", [Status.closing_gracefully, Status.closing])
+def test_a_worker_whose_time_is_over_saves_its_run_after_the_round(order, monkeypatch, undisturbed, end):
+    worker = EndingWorker(3, end)
+    monkeypatch.setattr("tools.sweep.work.get_worker", lambda: worker)
+    with SweepFolder(order.folder).lock(order.probe):
+        assert work(order).how == "stopped"
+        assert rounds_done(run_folder(order.folder, order.job).path) == 3
+        assert {(topic, said["run"], said["worker"]) for topic, said in worker.said} == {
+            ("topic", order.job.key, "tcp://a")
+        }
+        monkeypatch.setattr("tools.sweep.work.get_worker", lambda: EndingWorker(10**6, end))
+        assert work(order).how == "finished"
+    assert run_folder(order.folder, order.job).history.read_bytes() == undisturbed(order.job)
 
 
 def test_processes_that_come_to_a_checkpoint_do_not_count(order):
