@@ -95,6 +95,17 @@ def test_a_worker_that_is_lost_while_it_is_asked_is_not_to_blame(order, files):
     assert asked(Workers({"tcp://a": [FINE], "tcp://b": [LOST]}), order, files) == 1
 
 
+def test_a_worker_that_may_not_take_part_and_has_gone_is_not_to_blame(order, files):
+    workers = Workers({"tcp://a": [FINE]})
+
+    def answer_and_go(folder, probe):
+        workers.answers["tcp://b"] = []
+        return changed({"locked": False})(folder, probe)
+
+    workers.answers["tcp://b"] = [answer_and_go]
+    assert asked(workers, order, files) == 1
+
+
 def test_the_only_worker_is_lost_and_another_one_waited_for(order, files):
     workers = Workers({"tcp://a": [LOST]})
 
