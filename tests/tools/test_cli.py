@@ -12,30 +12,11 @@ import pytest
 
 from fl.run_folder import StoppedError
 from tests.tools.cli import call, refused
+from tests.tools.small import plain
 from tools.cli import COMMANDS
 
 ROOT = Path(__file__).parent.parent.parent
-SMALL = """
-rounds = 4
-[run]
-threads = 1
-[agents]
-count = 4
-[task]
-ways = 3
-shots = 1
-queries = 2
-[model]
-kind = "mlp"
-[algorithm]
-order = "first"
-inner_lr = 0.1
-[evaluation]
-every = 2
-tasks = 4
-queries = 2
-steps = 2
-"""
+SMALL = plain("rounds = 4", "algorithm.inner_lr = 0.1", "evaluation = { every = 2, tasks = 4, queries = 2, steps = 2 }")
 
 
 @pytest.fixture

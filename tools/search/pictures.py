@@ -81,7 +81,7 @@ def confirmation(found: Confirmation) -> Figure:
     figure, axis = axes("seed", "best − own (points)")
     differences = 100 * (found.best_accuracies - found.own_accuracies)
     mean, low, high = (100 * value for value in found.difference)
-    seeds = np.arange(1, len(differences) + 1)
+    seeds = np.array(found.seeds)
     axis.axhline(0, color="#999999", linewidth=0.8)
     axis.bar(seeds, differences, color=COLOURS[0], width=0.6, label="a seed")
     axis.axhspan(low, high, color=COLOURS[2], alpha=0.15, linewidth=0)

@@ -1,14 +1,20 @@
 """`airmeta search` as a user meets it."""
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from tests.tools.cli import call, refused
-from tests.tools.search.problem import EXPERIMENT
+from tests.tools.small import plain
+from tools.search.folder import SearchFolder
 
-SMALL = EXPERIMENT.replace("rounds = 6", "rounds = 2") + (
-    "min_headroom_db = 0.0\n[evaluation]\ntasks = 2\nqueries = 2\nsteps = 1\n"
+ROOT = Path(__file__).parents[3]
+SMALL = plain(
+    "uplink = { sparsity = 0.04, measurements = 0.4, min_headroom_db = 0.0 }",
+    "evaluation = { tasks = 2, queries = 2, steps = 1 }",
 )
 TWO = "--only", "--vary", "uplink.sparsity=0.01:0.2:log", "--vary", "server.lr=0.5,2"
 
@@ -96,6 +102,45 @@ def test_a_damaged_search_is_refused(base, tmp_path, text, says):
 )
 def test_what_cannot_be_searched_is_named_before_anything_is_written(base, tmp_path, arguments, says):
     refused("search", base, "--out", tmp_path / "found", *arguments, says=says)
+    assert not (tmp_path / "found").exists()
+
+
+def test_a_folder_that_another_search_holds_is_refused_by_name(done):
+    folder, arguments, _ = done
+    with SearchFolder(folder).held():
+        refused(*arguments, says=(str(folder), "another airmeta search works there", "--out"))
+
+
+def test_the_words_at_the_start_say_what_is_searched_and_each_trial_ends_with_a_line(done, tmp_path):
+    _, arguments, _ = done
+    said = call(*arguments, "--out", tmp_path / "found", "--confirm", "0").stderr
+    assert "uplink.sparsity=0.01:0.2:log" in said
+    assert "3 trials of 1 run, and 0 to confirm: at most 3 runs, on 1 worker" in said
+    assert [line.split(":")[0] for line in said.splitlines() if line.startswith("trial ")] == [
+        f"trial {number}" for number in range(3)
+    ]
+
+
+@pytest.mark.parametrize("when", ["tools.search.carry_out", "tools.search.arguments"])
+def test_ctrl_c_during_the_start_ends_it_with_words(base, tmp_path, when):
+    """While it imports, which is most of the start, and after that."""
+    script = f"""
+import os, signal, sys, tools.cli, tools.search.command as command
+signal.signal(signal.SIGINT, signal.default_int_handler)
+def stop(*_):
+    os.kill(os.getpid(), signal.SIGINT)
+if {when!r} == "tools.search.carry_out":
+    command.import_module = stop
+else:
+    import tools.search.arguments
+    tools.search.arguments.planned = stop
+tools.cli.main(["search", *sys.argv[1:]])
+"""
+    words = [sys.executable, "-c", script, str(base), "--out", str(tmp_path / "found")]
+    ended = subprocess.run(words, capture_output=True, text=True, check=False, cwd=ROOT)
+    assert ended.returncode == 130
+    assert ended.stderr.startswith("Stopped before any run began. Go on with: airmeta search ")
+    assert "Traceback" not in ended.stderr
     assert not (tmp_path / "found").exists()
 
 
