@@ -20,9 +20,9 @@ NOTES = (
     "better there than it is: only the confirmation, on fresh seeds and tasks of the experiment, says what it gains.",
     "A setting is given up where it does not fit the experiment or the budget, where a run fails, and, with one "
     "objective, where it is below the median of whole trials after some of its seeds.",
-    "The front holds the whole trials that no other one beats in accuracy without more channel uses. From left to right "
-    "each of its dots buys accuracy with channel uses; where it is flat, more of them buy nothing. With a budget of a "
-    "whole run all trials spend nearly the same, and the front is little more than the best of them.",
+    "The front holds the whole trials that no other one beats in accuracy without more channel uses. From left to "
+    "right each of its dots buys accuracy with channel uses; where it is flat, more of them buy nothing. With a "
+    "budget of a whole run all trials spend nearly the same, and the front is little more than the best of them.",
 )
 
 

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -19,6 +20,15 @@ SMALL = plain(
 TWO = "--only", "--vary", "uplink.sparsity=0.01:0.2:log", "--vary", "server.lr=0.5,2"
 
 
+class Found(NamedTuple):
+    """A folder, what was called, and what was said on stdout and stderr."""
+
+    folder: Path
+    arguments: tuple
+    said: dict
+    words: str
+
+
 @pytest.fixture
 def base(tmp_path):
     path = tmp_path / "small.toml"
@@ -28,16 +38,17 @@ def base(tmp_path):
 
 @pytest.fixture(scope="module")
 def done(tmp_path_factory, cache):
-    """A whole search, its folder, the arguments, and what it printed."""
+    """A whole search."""
     folder = tmp_path_factory.mktemp("search")
     (folder / "small.toml").write_text(SMALL)
     common = ("search", folder / "small.toml", "--total", "0.9d", "--workers", "1", "--cache", cache, "--json")
     arguments = (*common, "--trials", "3", "--seeds", "1", "--confirm", "2", "--out", folder / "found", *TWO)
-    return folder / "found", arguments, json.loads(call(*arguments).stdout)
+    result = call(*arguments)
+    return Found(folder / "found", arguments, json.loads(result.stdout), result.stderr)
 
 
 def test_a_search_leaves_trials_front_confirmation_and_a_report(done):
-    folder, _, said = done
+    folder, said = done.folder, done.said
     assert len(said["trials"]) == 3
     assert said["own"] is None  # 1 is none of the rates that were asked for
     assert said["front"]
@@ -51,7 +62,7 @@ def test_a_search_leaves_trials_front_confirmation_and_a_report(done):
 
 
 def test_the_same_command_again_runs_nothing_and_says_the_same(done):
-    folder, arguments, said = done
+    folder, arguments, said, _ = done
     before = {path: path.stat().st_mtime_ns for path in folder.glob("runs/*/history.jsonl")}
     assert json.loads(call(*arguments).stdout) == said
     assert {path: path.stat().st_mtime_ns for path in folder.glob("runs/*/history.jsonl")} == before
@@ -67,7 +78,7 @@ def test_the_same_command_again_runs_nothing_and_says_the_same(done):
     ],
 )
 def test_the_folder_of_another_search_is_refused_with_what_differs(done, changed, says):
-    _, arguments, _ = done
+    arguments = done.arguments
     assert "--out" in refused(*arguments, *changed, says=("the folder of another search", says))
 
 
@@ -106,34 +117,27 @@ def test_what_cannot_be_searched_is_named_before_anything_is_written(base, tmp_p
 
 
 def test_a_folder_that_another_search_holds_is_refused_by_name(done):
-    folder, arguments, _ = done
+    folder, arguments, _, _ = done
     with SearchFolder(folder).held():
         refused(*arguments, says=(str(folder), "another airmeta search works there", "--out"))
 
 
-def test_the_words_at_the_start_say_what_is_searched_and_each_trial_ends_with_a_line(done, tmp_path):
-    _, arguments, _ = done
-    said = call(*arguments, "--out", tmp_path / "found", "--confirm", "0").stderr
-    assert "uplink.sparsity=0.01:0.2:log" in said
-    assert "3 trials of 1 run, and 0 to confirm: at most 3 runs, on 1 worker" in said
-    assert [line.split(":")[0] for line in said.splitlines() if line.startswith("trial ")] == [
-        f"trial {number}" for number in range(3)
-    ]
+def test_the_words_at_the_start_say_what_is_searched_and_each_trial_ends_with_a_line(done):
+    assert "uplink.sparsity=0.01:0.2:log" in done.words
+    assert "3 trials of 1 run, and 4 to confirm: at most 7 runs, on 1 worker" in done.words
+    for number in range(3):
+        assert (
+            f"  trial {number}, seed 1001: finished after " in done.words
+            or f"trial {number}: does not fit" in done.words
+        )
+        assert f"\ntrial {number}: " in done.words
 
 
-@pytest.mark.parametrize("when", ["tools.search.carry_out", "tools.search.arguments"])
-def test_ctrl_c_during_the_start_ends_it_with_words(base, tmp_path, when):
-    """While it imports, which is most of the start, and after that."""
-    script = f"""
+def test_ctrl_c_while_modules_are_imported_ends_it_with_words_at_once(base, tmp_path):
+    script = """
 import os, signal, sys, tools.cli, tools.search.command as command
 signal.signal(signal.SIGINT, signal.default_int_handler)
-def stop(*_):
-    os.kill(os.getpid(), signal.SIGINT)
-if {when!r} == "tools.search.carry_out":
-    command.import_module = stop
-else:
-    import tools.search.arguments
-    tools.search.arguments.planned = stop
+command.import_module = lambda name: os.kill(os.getpid(), signal.SIGINT)
 tools.cli.main(["search", *sys.argv[1:]])
 """
     words = [sys.executable, "-c", script, str(base), "--out", str(tmp_path / "found")]
@@ -141,6 +145,15 @@ tools.cli.main(["search", *sys.argv[1:]])
     assert ended.returncode == 130
     assert ended.stderr.startswith("Stopped before any run began. Go on with: airmeta search ")
     assert "Traceback" not in ended.stderr
+
+
+def test_ctrl_c_before_the_first_run_says_so(base, tmp_path, monkeypatch):
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("tools.search.arguments.planned", stop)
+    said = refused("search", base, "--out", tmp_path / "found", code=130)
+    assert said.startswith("Stopped before any run began. Go on with: airmeta search ")
     assert not (tmp_path / "found").exists()
 
 
