@@ -81,17 +81,23 @@ class Confirmation:
 
     def lines(self) -> list[str]:
         """Return it for people."""
+        return [
+            f"own:  {percent(self.own_accuracies)}, {self.own.rounds} rounds, {self.own.uses:,} channel uses",
+            f"best: {percent(self.best_accuracies)}, {self.best.rounds} rounds, {self.best.uses:,} channel uses",
+            *self.conclusion(),
+        ]
+
+    def conclusion(self) -> list[str]:
+        """Return what follows from the accuracies, for people."""
         mean, low, high = (round(100 * value, 1) + 0.0 for value in self.difference)  # + 0.0: no −0
         lines = [
-            f"own:  {_percent(self.own_accuracies)}, {self.own.rounds} rounds, {self.own.uses:,} channel uses",
-            f"best: {_percent(self.best_accuracies)}, {self.best.rounds} rounds, {self.best.uses:,} channel uses",
             f"best − own: {mean:+.1f} points [{low:+.1f}, {high:+.1f}], paired over seeds {self.first} to "
-            f"{self.seeds[-1]}: {self.verdict}",
+            f"{self.seeds[-1]}: {self.verdict}"
         ]
         if self.others:
             lines.append(
                 f"one of {1 + len(self.others)} confirmations in this folder, each on seeds of its own; "
-                "where nothing is better, one in 40 says so by chance"
+                "where none is better, one in 40 says so by chance"
             )
         return lines
 
@@ -131,6 +137,7 @@ def confirm(
     return confirmed
 
 
-def _percent(values: np.ndarray) -> str:
+def percent(values: np.ndarray) -> str:
+    """Return the mean over seeds and its interval, for people."""
     low, high = interval(values)
     return f"{100 * values.mean():.1f} % [{100 * low:.1f}, {100 * high:.1f}]"
