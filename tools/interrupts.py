@@ -1,5 +1,6 @@
-"""Ctrl-C, once to stop with everything saved, twice to stop at once."""
+"""Ctrl-C, once to stop with everything saved, twice to stop at once; while modules are imported, at once."""
 
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -7,6 +8,30 @@ from contextlib import contextmanager
 from types import FrameType
 
 import click
+
+EXIT_CODE = 130  # of a process that Ctrl-C has ended
+
+
+@contextmanager
+def nothing_begun(says: Callable[[], str]) -> Iterator[None]:
+    """Let Ctrl-C end the process in a block that only imports: torch, broken off in its import, raises what it likes.
+
+    Args:
+        says: what the user is told.
+    """
+
+    def leave(number: int, frame: FrameType | None) -> None:
+        click.echo(says(), err=True)
+        os._exit(EXIT_CODE)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager

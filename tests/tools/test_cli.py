@@ -12,25 +12,11 @@ import pytest
 
 from fl.run_folder import StoppedError
 from tests.tools.cli import call, refused
-from tests.tools.small import small
+from tests.tools.small import plain
 from tools.cli import COMMANDS
 
 ROOT = Path(__file__).parent.parent.parent
-SMALL = small(
-    """
-rounds = 4
-[agents]
-count = 4
-[model]
-kind = "mlp"
-[uplink]
-kind = "symbol"
-[evaluation]
-tasks = 4
-steps = 2
-""",
-    without=[("model", "width")],
-)
+SMALL = plain("rounds = 4", "algorithm.inner_lr = 0.1", "evaluation = { every = 2, tasks = 4, queries = 2, steps = 2 }")
 
 
 @pytest.fixture

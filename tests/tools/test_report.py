@@ -7,32 +7,12 @@ import numpy as np
 import pytest
 
 from tests.tools.cli import call
+from tests.tools.small import plain
 from tools.report import on_air, waveform
 from tools.report.page import page, svg
 from tools.report.series import load_run
 
-SMALL = """
-rounds = 3
-[run]
-threads = 1
-[agents]
-count = 4
-[task]
-ways = 3
-shots = 1
-queries = 2
-[model]
-kind = "mlp"
-[algorithm]
-order = "first"
-[uplink]
-kind = "waveform"
-[evaluation]
-every = 2
-tasks = 2
-queries = 2
-steps = 1
-"""
+SMALL = plain("rounds = 3", "uplink.kind = 'waveform'", "evaluation = { every = 2, tasks = 2, queries = 2, steps = 1 }")
 RATE = 4e6
 
 

@@ -8,7 +8,7 @@ from fl.config import ConfigError, load
 from tools.search.budget import parse_budget
 from tools.search.defaults import default_axes
 from tools.search.plan import Search
-from tools.search.space import Axis, check_axes, parse, values_of
+from tools.search.space import Axis, check_axes, parse, takes_whole_numbers, values_of
 
 
 def planned(base: Path, options: Mapping[str, Any]) -> Search:
@@ -48,7 +48,11 @@ def _axes(base: Path, options: Mapping[str, Any]) -> list[Axis]:
     asked = []
     for text in options["vary"]:
         try:
-            asked.append(parse(text, known.get(text.partition("=")[0].strip())))
+            key = text.partition("=")[0].strip()
+            current = known.get(key)
+            if key in known and current is None and takes_whole_numbers(key, base, overrides):
+                current = 1
+            asked.append(parse(text, current))
         except ConfigError as error:
             problems += error.problems
     if problems:

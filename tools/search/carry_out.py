@@ -10,13 +10,15 @@ from tools.search.folder import SearchFolder
 from tools.search.page import Report, write
 from tools.search.plan import Search
 from tools.search.space import overrides_of, values_of
-from tools.search.study import open_study, storage
+from tools.search.study import finished, open_study, storage
 from tools.search.trials import Found, Runner, Trials, best
+from tools.sweep.crew import default_workers
 from tools.sweep.execute import Crew, left_of, standing
 from tools.sweep.execute import carry_out as sweep
 from tools.sweep.folder import SweepFolder
 from tools.sweep.plan import Job
-from tools.sweep.watch import Lines
+from tools.sweep.watch import Lines, counted, named
+from tools.sweep.work import Done
 
 
 def carry_out(search: Search, folder: SearchFolder, options: Mapping[str, Any], say: Callable[[str], None]) -> Report:
@@ -31,8 +33,15 @@ def carry_out(search: Search, folder: SearchFolder, options: Mapping[str, Any], 
     Raises:
         SearchError, SweepError: the folder or the workers do not serve, or all runs of a batch have failed.
     """
-    folder.plan(search.described())
+    with folder.held():
+        folder.plan(search.described())
+        return _carry_out(search, folder, options, say)
+
+
+def _carry_out(search: Search, folder: SearchFolder, options: Mapping[str, Any], say: Callable[[str], None]) -> Report:
     study = open_study(storage(folder), search)
+    for line in announced(search, folder, options, len(finished(study))):
+        say(line)
     with _runner(search, folder, options, say) as run:
         trials = Trials(search, study, folder.path, run, say).carry_out(options["trials"])
         own = _own(search, trials)
@@ -45,10 +54,41 @@ def carry_out(search: Search, folder: SearchFolder, options: Mapping[str, Any], 
             say("nothing was better than the experiment as it is, on the tuning seeds: there is nothing to confirm")
         elif options["fresh"]:
             setting = search.setting("best", chosen.overrides)
-            confirmed = confirm(search, setting, options["fresh"], folder.path, run, say)
+            confirmed = confirm(search, setting, options["fresh"], folder, run, say)
     report = Report(search, trials, own, confirmed)
     write(folder, report)
     return report
+
+
+class _Ends(Lines):
+    """Says a line for every run that is over: what became of its trial is known only with the whole batch."""
+
+    def begin(self, jobs: Sequence[Job], workers: int) -> None:
+        """Say nothing: runs come a few at a time."""
+
+    def end(self, job: Job, done: Done) -> None:
+        """Say how long it took."""
+        self._say(f"  {named(job)}: {done.how} after {done.seconds:.1f} s")
+
+
+def announced(search: Search, folder: SearchFolder, options: Mapping[str, Any], there: int) -> list[str]:
+    """Return what a search is about to do, for people.
+
+    Args:
+        search: what is searched.
+        folder: its folder.
+        options: as for `carry_out`.
+        there: trials that are over already.
+    """
+    crew = options["scheduler"] or counted(options["workers"] or default_workers(_all_alike(search)), "worker")
+    tuning, confirming = options["trials"] * search.seeds, 2 * options["fresh"]
+    lines = [
+        f"Searching {search.base.name} in {folder.path}: {search.budget}",
+        *(f"  {axis}" for axis in search.axes),
+        f"{counted(options['trials'], 'trial')} of {counted(search.seeds, 'run')}, and {confirming} to confirm: at "
+        f"most {counted(tuning + confirming, 'run')}, on {crew}",
+    ]
+    return [*lines, f"{counted(there, 'trial')} of it done before"] if there else lines
 
 
 @contextmanager
@@ -64,16 +104,19 @@ def _runner(
             if not left_of(jobs, folder.path):
                 return {}
             if not held:
-                alike = [job for number in range(search.batch) for job in _alike(search, number)]
-                held.append(stack.enter_context(standing(crew, alike)))
-            outcome = sweep(jobs, files, options["cache"], Lines(lambda text: None), held[0])
+                held.append(stack.enter_context(standing(crew, _all_alike(search))))
+            outcome = sweep(jobs, files, options["cache"], _Ends(say), held[0])
             return {job.key: reason for job, reason in outcome.failed}
 
         yield run
 
 
+def _all_alike(search: Search) -> list[Job]:
+    """Return runs that keep as many workers busy as those of a batch of trials."""
+    return [job for number in range(search.batch) for job in _alike(search, number)]
+
+
 def _alike(search: Search, number: int) -> list[Job]:
-    """Return runs that keep as many workers busy as those of a trial."""
     return [Job(job.point, job.seed, job.config, f"{job.key}-{number}") for job in search.tuning(search.setting("own"))]
 
 

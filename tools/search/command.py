@@ -1,11 +1,13 @@
 """`airmeta search`: the best settings at a budget of channel uses, or the front of accuracy against uses."""
 
 import json
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import click
 
+from tools.interrupts import EXIT_CODE, nothing_begun
 from tools.options import cache_option, config_argument, json_option, readable_errors, set_option
 
 
@@ -51,29 +53,43 @@ def command(config: Path, **options: Any) -> None:
     """
     if options["fresh"] == 1:
         raise click.UsageError("--confirm 1: an interval needs at least 2 seeds; 0 confirms nothing")
-    with readable_errors():
-        _search(config, options)
+    _search(config, options)
 
 
 def _search(base: Path, options: dict[str, Any]) -> None:
+    out = (options["out"] or Path("searches") / base.stem).resolve()
+    try:
+        with nothing_begun(lambda: _stopped(out, options)):
+            import_module("tools.search.carry_out")
+        with readable_errors():
+            _carry_out(base, out, options)
+    except KeyboardInterrupt as error:
+        click.echo(_stopped(out, options), err=True)
+        raise SystemExit(EXIT_CODE) from error
+
+
+def _carry_out(base: Path, out: Path, options: dict[str, Any]) -> None:
+    """Plan the search and do it.
+
+    Raises:
+        KeyboardInterrupt: it was stopped, at whatever point.
+    """
     from tools.search.arguments import planned
     from tools.search.folder import SearchFolder
 
     search = planned(base, options)
-    folder = SearchFolder((options["out"] or Path("searches") / base.stem).resolve())
+    folder = SearchFolder(out)
     folder.check(search.described())
     if options["dry_run"]:
         _describe(search, folder, options)
         return
-    from tools.command_line import again
     from tools.search.carry_out import carry_out
     from tools.sweep.execute import StoppedSweepError
 
     try:
         report = carry_out(search, folder, options, lambda text: click.echo(text, err=True))
-    except (StoppedSweepError, KeyboardInterrupt) as error:
-        click.echo(f"Stopped; what is finished is kept. Go on with: {again()}", err=True)
-        raise SystemExit(130) from error
+    except StoppedSweepError as error:
+        raise KeyboardInterrupt from error
     if options["as_json"]:
         click.echo(json.dumps(report.described()))
         return
@@ -93,3 +109,12 @@ def _describe(search: Any, folder: Any, options: dict[str, Any]) -> None:
         click.echo(json.dumps(about))
         return
     click.echo("\n".join(f"{key}: {value}" for key, value in about.items()))
+
+
+def _stopped(out: Path, options: dict[str, Any]) -> str:
+    """Return what the user is told of a search that was stopped."""
+    from tools.command_line import again
+
+    has_runs = any((out / "runs").glob("*"))
+    what = "Stopped; what is finished is kept" if has_runs else "Stopped before any run began"
+    return what if options["dry_run"] else f"{what}. Go on with: {again()}"

@@ -1,12 +1,18 @@
 """The folder of a search: that of a sweep (`tools.sweep.folder`) with what is searched, and Optuna's storage.
 
-search.json  study.db  result.json  report.html  figures/  runs/KEY/ …
+    search.json  study.db  confirmations.json  result.json  report.html  figures/  runs/KEY/ …
+
+Whoever searches holds its lock.
 """
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from fl.config import differing
 from fl.run_folder import RunError
@@ -39,6 +45,40 @@ class SearchFolder:
         """Optuna's storage."""
         return self.path / "study.db"
 
+    @property
+    def confirmations(self) -> Path:
+        """Which seeds have confirmed what."""
+        return self.path / "confirmations.json"
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep every other search out of the folder; the lock goes with the process, however it ends.
+
+        Raises:
+            SearchError: another one is there, or the folder cannot be written.
+        """
+        locks = self.path / "locks"
+        try:
+            locks.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(locks / "search.lock", timeout=0)
+            lock.acquire()
+        except Timeout as error:
+            raise SearchError(
+                f"{self.path}: another airmeta search works there; wait until it has ended, or choose another folder "
+                "with --out"
+            ) from error
+        except NotImplementedError as error:
+            raise SearchError(
+                f"{self.path}: its file system has no locks, so two searches could work there; mount it with locks "
+                "(NFS: without nolock), or choose another folder with --out"
+            ) from error
+        except OSError as error:
+            raise self._unwritable(error) from error
+        try:
+            yield
+        finally:
+            lock.release()
+
     def check(self, described: dict[str, Any]) -> None:
         """Check that the folder is new, or that of this very search.
 
@@ -69,18 +109,18 @@ class SearchFolder:
             )
 
     def plan(self, described: dict[str, Any]) -> None:
-        """Check the folder and write down what is searched.
+        """Check the folder, which is held, and write down what is searched.
 
         Raises:
             SearchError: as for `check`, or it cannot be written.
         """
         self.check(described)
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
             if not self.about.exists():
                 write_text(self.about, json.dumps({"schema": SCHEMA, "search": described}, indent=1) + "\n")
         except OSError as error:
-            raise SearchError(
-                f"{error.filename or self.path}: {error.strerror or error}; choose a folder that can be written with "
-                "--out"
-            ) from error
+            raise self._unwritable(error) from error
+
+    def _unwritable(self, error: OSError) -> SearchError:
+        name, why = error.filename or self.path, error.strerror or error
+        return SearchError(f"{name}: {why}; choose a folder that can be written with --out")

@@ -9,7 +9,7 @@ from functools import partial
 from radio.files import write_text
 from tools.report.frame import Card, document, svg
 from tools.search import pictures
-from tools.search.confirm import Confirmation
+from tools.search.confirm import Confirmation, percent
 from tools.search.folder import SearchFolder
 from tools.search.plan import Search
 from tools.search.trials import Found, front
@@ -20,7 +20,9 @@ NOTES = (
     "better there than it is: only the confirmation, on fresh seeds and tasks of the experiment, says what it gains.",
     "A setting is given up where it does not fit the experiment or the budget, where a run fails, and, with one "
     "objective, where it is below the median of whole trials after some of its seeds.",
-    "The front holds the whole trials that no other one beats in accuracy without more channel uses.",
+    "The front holds the whole trials that no other one beats in accuracy without more channel uses. From left to "
+    "right each of its dots buys accuracy with channel uses; where it is flat, more of them buy nothing. With a "
+    "budget of a whole run all trials spend nearly the same, and the front is little more than the best of them.",
 )
 
 
@@ -56,7 +58,7 @@ class Report:
         lines = [f"{len(self.trials)} trials, {count} of them whole; front, accuracy against channel uses:"]
         lines += [f"  {trial.uses:>12,}  {trial.accuracy:6.1%}  {_spelt(trial)}" for trial in front(self.trials)]
         if self.own is not None and self.own.is_whole:
-            lines.append(f"  {self.own.uses:>12,}  {self.own.accuracy:6.1%}  the experiment's own setting, there")
+            lines.append(f"  {self.own.uses:>12,}  {self.own.accuracy:6.1%}  the experiment's own setting")
         if self.confirmed is not None:
             lines += ["On fresh seeds:", *(f"  {line}" for line in self.confirmed.lines())]
         return lines
@@ -72,7 +74,7 @@ def write(folder: SearchFolder, report: Report) -> None:
         write_text(figures / f"{name}.svg", f'<?xml version="1.0" encoding="utf-8"?>\n{svg(card.draw())}')
     sections = [
         f'<p class="note">{html.escape(_about(report.search))}</p>',
-        *(f"<p>{html.escape(line)}</p>" for line in (report.confirmed.lines() if report.confirmed else [])),
+        _verdict(report.confirmed),
         '<div class="grid">',
         *(card.html() for card in cards.values()),
         "</div>",
@@ -104,10 +106,26 @@ def _cards(report: Report) -> dict[str, Card]:
     if report.confirmed is not None:
         found["confirmation"] = Card(
             "Confirmation",
-            "Accuracy of the best setting minus that of the experiment as it is, seed by seed; both keep the budget.",
+            "Accuracy of the best setting minus that of the experiment as it is, seed by seed; 0 is no difference.",
             partial(pictures.confirmation, report.confirmed),
         )
     return found
+
+
+def _verdict(confirmed: Confirmation | None) -> str:
+    if confirmed is None:
+        return "<p>Nothing was confirmed on fresh seeds.</p>"
+    rows = "".join(
+        f"<tr><td>{name}</td><td>{html.escape(', '.join(one.overrides) or 'the experiment as it is')}</td>"
+        f"<td>{one.rounds:,}</td><td>{one.uses:,}</td><td>{percent(accuracies)}</td></tr>"
+        for name, one, accuracies in (
+            ("own", confirmed.own, confirmed.own_accuracies),
+            ("best", confirmed.best, confirmed.best_accuracies),
+        )
+    )
+    said = "".join(f"<p>{html.escape(line)}</p>" for line in confirmed.conclusion())
+    head = "<tr><th></th><th>setting</th><th>rounds</th><th>uses</th><th>accuracy, 95 % interval</th></tr>"
+    return f"<h2>On fresh seeds</h2><table>{head}{rows}</table>{said}"
 
 
 def _table(trials: Sequence[Found]) -> str:

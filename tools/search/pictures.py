@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
 from tools.report.figures import COLOURS, axes, legend
 from tools.search.confirm import Confirmation
@@ -12,6 +12,7 @@ from tools.search.space import Axis
 from tools.search.trials import Found, front
 
 COLUMNS = 3
+TICKS = 20  # seeds named on an axis
 
 
 def pareto(trials: Sequence[Found], own: Found | None, counted: str) -> Figure:
@@ -34,7 +35,8 @@ def pareto(trials: Sequence[Found], own: Found | None, counted: str) -> Figure:
         axis.step(where, height, where="post", color=COLOURS[2], linewidth=1.2, marker="o", markersize=5, label="front")
     if own is not None and own.is_whole:
         axis.scatter([own.uses], [own.accuracy], label="own setting", marker="*", s=120, color=COLOURS[1], zorder=4)
-    axis.ticklabel_format(axis="x", useOffset=False)
+    axis.xaxis.set_major_locator(MaxNLocator(5))
+    axis.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
     return legend(figure, axis)
 
 
@@ -63,7 +65,11 @@ def against_axes(trials: Sequence[Found], varied: Sequence[Axis]) -> Figure:
             continue
         about = varied[place]
         texts = [dict(item.split("=", 1) for item in trial.overrides)[about.key] for trial in whole]
-        axis.scatter(texts if about.kind == "choice" else [float(text) for text in texts], height, s=14)
+        axis.scatter(
+            texts if about.kind == "choice" else [float(text) for text in texts], height, s=14, color=COLOURS[0]
+        )
+        if about.kind == "choice":
+            axis.margins(x=0.3)
         if about.kind == "ratio":
             axis.set_xscale("log")
             ends = about.low, (about.low * about.high) ** 0.5, about.high
@@ -81,10 +87,11 @@ def confirmation(found: Confirmation) -> Figure:
     figure, axis = axes("seed", "best − own (points)")
     differences = 100 * (found.best_accuracies - found.own_accuracies)
     mean, low, high = (100 * value for value in found.difference)
-    seeds = np.arange(1, len(differences) + 1)
+    seeds = np.array(found.seeds)
     axis.axhline(0, color="#999999", linewidth=0.8)
-    axis.bar(seeds, differences, color=COLOURS[0], width=0.6, label="a seed")
+    axis.scatter(seeds, differences, s=30, color=COLOURS[0], zorder=3, label="a seed")
     axis.axhspan(low, high, color=COLOURS[2], alpha=0.15, linewidth=0)
     axis.axhline(mean, color=COLOURS[2], linewidth=1.2, label="mean, 95 % interval")
-    axis.set_xticks(seeds)
+    axis.set_xticks(seeds if len(seeds) <= TICKS else seeds[:: -(-len(seeds) // TICKS)])
+    axis.margins(x=0.1, y=0.2)
     return legend(figure, axis)

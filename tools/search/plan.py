@@ -72,6 +72,11 @@ class Search:
         """Whether accuracy is the one objective."""
         return self.budget.kind != "none"
 
+    @property
+    def limit(self) -> int:
+        """Channel uses up to which a setting is no worse off than the experiment: the budget of a run, or its own."""
+        return self.budget.uses if self.budget.kind == "total" else self.setting("own").uses
+
     def setting(self, name: str, changed: Sequence[str] = ()) -> Setting:
         """Return the experiment with `key=value` changed, and what the budget leaves it.
 
@@ -100,13 +105,13 @@ class Search:
         seed = self.config.evaluation.seed + TUNING
         return self._jobs(setting, range(TUNING + 1, TUNING + 1 + self.seeds), [f"evaluation.seed={seed}"])
 
-    def confirming(self, setting: Setting, seeds: int) -> list[Job]:
-        """Return runs of a setting on seeds 1, 2, …, which no tuning has seen.
+    def confirming(self, setting: Setting, seeds: Sequence[int]) -> list[Job]:
+        """Return runs of a setting on seeds up to 1000, which no tuning has seen.
 
         Raises:
             ConfigError: its rounds contradict the experiment.
         """
-        return self._jobs(setting, range(1, 1 + seeds), [])
+        return self._jobs(setting, seeds, [])
 
     def described(self) -> dict[str, Any]:
         """Return what makes it this search and no other, as JSON would hold it."""

@@ -10,6 +10,7 @@ Values are rounded to four digits, so that a setting can be read and written dow
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from math import inf
 from pathlib import Path
 from typing import Any, Literal
 
@@ -81,10 +82,11 @@ def parse(text: str, current: Any) -> Axis:
 
     Args:
         text: `key=low:high[:log]` or `key=a,b,c`.
-        current: value of the key in the experiment, whose type decides whether a range is of whole numbers.
+        current: value of the key in the experiment, whose type decides whether a range is of whole numbers; None: not
+            known.
 
     Raises:
-        ConfigError: it has no such form, or the range is empty.
+        ConfigError: it has no such form, or the range is empty, or not one of values that the key may have.
     """
     key, equals, values = (part.strip() for part in text.partition("="))
     if not (key and equals and values):
@@ -101,12 +103,19 @@ def parse(text: str, current: Any) -> Axis:
         raise _bad(text, "LOW and HIGH must be numbers") from error
     if scale not in ([], ["log"]):
         raise _bad(text, f"after LOW:HIGH may stand :log, got :{':'.join(scale)}")
+    if isinstance(current, str | bool):
+        raise _bad(text, f"no number (now {_text(current)}), which has no range; give values, {key}=A,B")
+    if inf in (abs(low), abs(high)):
+        raise _bad(text, "LOW and HIGH must be finite")
     if not low < high:
         raise _bad(text, f"an empty range: LOW must be below HIGH, got {low:g} and {high:g}")
     if scale and not low > 0:
         raise _bad(text, f"a range in ratio needs LOW above 0, got {low:g}; leave out :log, or raise it")
-    whole = isinstance(current, int) and not isinstance(current, bool) and low.is_integer() and high.is_integer()
-    return Axis(key, "ratio" if scale else "whole" if whole else "real", low, high)
+    if not isinstance(current, int):
+        return Axis(key, "ratio" if scale else "real", low, high)
+    if scale or not (low.is_integer() and high.is_integer()):
+        raise _bad(text, "whole numbers only, from LOW to HIGH without :log; or give some, KEY=1,2,4")
+    return Axis(key, "whole", low, high)
 
 
 def check_axes(axes: Sequence[Axis], base: Path, overrides: Sequence[str]) -> None:
@@ -121,9 +130,13 @@ def check_axes(axes: Sequence[Axis], base: Path, overrides: Sequence[str]) -> No
         ConfigError: everything that is wrong.
     """
     problems = []
+    known = values_of(load(base, overrides))
     for axis in axes:
+        inner = [key for key in known if key.startswith(f"{axis.key}.")]
         if axis.key.split(".")[0] in FIXED:
             problems.append(f"--vary {axis}: it says how the search looks, not what it looks for; use --set")
+        elif inner:
+            problems.append(f"--vary {axis}: a table; vary one of its keys, {inner[0]} for example")
         elif (reason := refusal(axis, base, overrides)) is not None:
             problems.append(f"--vary {axis}: {reason}")
     keys = [axis.key for axis in axes]
@@ -132,17 +145,30 @@ def check_axes(axes: Sequence[Axis], base: Path, overrides: Sequence[str]) -> No
         raise ConfigError(problems)
 
 
+def takes_whole_numbers(key: str, base: Path, overrides: Sequence[str]) -> bool:
+    """Return whether a key that has no value in the experiment would refuse half a number as one."""
+    try:
+        load(base, [*overrides, f"{key}=1.5"])
+    except ConfigError as error:
+        return any(problem.startswith(f"{key}: input should be a valid integer") for problem in error.problems)
+    return False
+
+
 def refusal(axis: Axis, base: Path, overrides: Sequence[str]) -> str | None:
-    """Return why the experiment takes no value of an axis; None: it takes one."""
-    reason = ""
+    """Return what is none of the key's values, or why the experiment takes none of them; None: the axis will do.
+
+    A value that contradicts other keys may do beside other values of those; one that the key cannot have never does.
+    """
+    reasons = []
     for value in axis.probes():
         try:
             load(base, [*overrides, f"{axis.key}={value}"])
         except ConfigError as error:
-            reason = reason or error.problems[0]
-        else:
-            return None
-    return reason
+            reasons.append(error.problems[0])
+    never = [reason for reason in reasons if reason.startswith(f"{axis.key}: input should")]
+    if never or len(reasons) == len(axis.probes()):
+        return (never or reasons)[0]
+    return None
 
 
 def values_of(config: Any) -> dict[str, Any]:

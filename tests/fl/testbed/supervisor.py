@@ -1,10 +1,6 @@
-"""Real processes for tests: forked from one that has imported everything, watched, killed and started again.
-
-They come from `multiprocessing`'s fork server: torch is imported once, not in every process of every test.
-"""
+"""Real processes for tests: forked from one that has imported everything, watched, killed and started again."""
 
 import json
-import multiprocessing
 import os
 import signal
 import time
@@ -15,11 +11,10 @@ from typing import Any
 from fl import checkpoint
 from fl import config as configuration
 from fl.history import read
+from tests.apart import FORKS
 from tests.fl.testbed.roles import Part, act, airmeta
 
 DEADLINE = 120.0  # seconds for anything to happen on a machine with other work
-FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["tests.fl.testbed.roles"])
 
 TINY = {
     "rounds": 4,

@@ -6,6 +6,7 @@ import numpy as np
 from optuna.storages import InMemoryStorage
 
 from fl.history import SCHEMA
+from tests.tools.small import plain
 from tools.search.budget import Budget
 from tools.search.plan import Search
 from tools.search.space import Axis
@@ -13,22 +14,7 @@ from tools.search.study import open_study
 from tools.search.trials import Trials
 from tools.sweep.results import run_folder
 
-EXPERIMENT = """
-rounds = 6
-[agents]
-count = 4
-[task]
-ways = 3
-shots = 1
-queries = 2
-[model]
-kind = "mlp"
-[algorithm]
-order = "first"
-[uplink]
-sparsity = 0.04
-measurements = 0.4
-"""
+EXPERIMENT = plain("rounds = 6", "uplink = { sparsity = 0.04, measurements = 0.4 }")
 AXES = (Axis("uplink.sparsity", "ratio", 0.01, 0.4), Axis("uplink.measurements", "ratio", 0.05, 0.5))
 IN_MEMORY = {}
 BEST_SPARSITY, BEST_MEASUREMENTS = 0.1, 0.1

@@ -1,16 +1,32 @@
 """`airmeta search` as a user meets it."""
 
 import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
 from tests.tools.cli import call, refused
-from tests.tools.search.problem import EXPERIMENT
+from tests.tools.small import plain
+from tools.search.folder import SearchFolder
 
-SMALL = EXPERIMENT.replace("rounds = 6", "rounds = 2") + (
-    "min_headroom_db = 0.0\n[evaluation]\ntasks = 2\nqueries = 2\nsteps = 1\n"
+ROOT = Path(__file__).parents[3]
+SMALL = plain(
+    "uplink = { sparsity = 0.04, measurements = 0.4, min_headroom_db = 0.0 }",
+    "evaluation = { tasks = 2, queries = 2, steps = 1 }",
 )
 TWO = "--only", "--vary", "uplink.sparsity=0.01:0.2:log", "--vary", "server.lr=0.5,2"
+
+
+class Found(NamedTuple):
+    """A folder, what was called, and what was said on stdout and stderr."""
+
+    folder: Path
+    arguments: tuple
+    said: dict
+    words: str
 
 
 @pytest.fixture
@@ -22,16 +38,17 @@ def base(tmp_path):
 
 @pytest.fixture(scope="module")
 def done(tmp_path_factory, cache):
-    """A whole search, its folder, the arguments, and what it printed."""
+    """A whole search."""
     folder = tmp_path_factory.mktemp("search")
     (folder / "small.toml").write_text(SMALL)
     common = ("search", folder / "small.toml", "--total", "0.9d", "--workers", "1", "--cache", cache, "--json")
     arguments = (*common, "--trials", "3", "--seeds", "1", "--confirm", "2", "--out", folder / "found", *TWO)
-    return folder / "found", arguments, json.loads(call(*arguments).stdout)
+    result = call(*arguments)
+    return Found(folder / "found", arguments, json.loads(result.stdout), result.stderr)
 
 
 def test_a_search_leaves_trials_front_confirmation_and_a_report(done):
-    folder, _, said = done
+    folder, said = done.folder, done.said
     assert len(said["trials"]) == 3
     assert said["own"] is None  # 1 is none of the rates that were asked for
     assert said["front"]
@@ -45,7 +62,7 @@ def test_a_search_leaves_trials_front_confirmation_and_a_report(done):
 
 
 def test_the_same_command_again_runs_nothing_and_says_the_same(done):
-    folder, arguments, said = done
+    folder, arguments, said, _ = done
     before = {path: path.stat().st_mtime_ns for path in folder.glob("runs/*/history.jsonl")}
     assert json.loads(call(*arguments).stdout) == said
     assert {path: path.stat().st_mtime_ns for path in folder.glob("runs/*/history.jsonl")} == before
@@ -61,7 +78,7 @@ def test_the_same_command_again_runs_nothing_and_says_the_same(done):
     ],
 )
 def test_the_folder_of_another_search_is_refused_with_what_differs(done, changed, says):
-    _, arguments, _ = done
+    arguments = done.arguments
     assert "--out" in refused(*arguments, *changed, says=("the folder of another search", says))
 
 
@@ -96,6 +113,47 @@ def test_a_damaged_search_is_refused(base, tmp_path, text, says):
 )
 def test_what_cannot_be_searched_is_named_before_anything_is_written(base, tmp_path, arguments, says):
     refused("search", base, "--out", tmp_path / "found", *arguments, says=says)
+    assert not (tmp_path / "found").exists()
+
+
+def test_a_folder_that_another_search_holds_is_refused_by_name(done):
+    folder, arguments, _, _ = done
+    with SearchFolder(folder).held():
+        refused(*arguments, says=(str(folder), "another airmeta search works there", "--out"))
+
+
+def test_the_words_at_the_start_say_what_is_searched_and_each_trial_ends_with_a_line(done):
+    assert "uplink.sparsity=0.01:0.2:log" in done.words
+    assert "3 trials of 1 run, and 4 to confirm: at most 7 runs, on 1 worker" in done.words
+    for number in range(3):
+        assert (
+            f"  trial {number}, seed 1001: finished after " in done.words
+            or f"trial {number}: does not fit" in done.words
+        )
+        assert f"\ntrial {number}: " in done.words
+
+
+def test_ctrl_c_while_modules_are_imported_ends_it_with_words_at_once(base, tmp_path):
+    script = """
+import os, signal, sys, tools.cli, tools.search.command as command
+signal.signal(signal.SIGINT, signal.default_int_handler)
+command.import_module = lambda name: os.kill(os.getpid(), signal.SIGINT)
+tools.cli.main(["search", *sys.argv[1:]])
+"""
+    words = [sys.executable, "-c", script, str(base), "--out", str(tmp_path / "found")]
+    ended = subprocess.run(words, capture_output=True, text=True, check=False, cwd=ROOT)
+    assert ended.returncode == 130
+    assert ended.stderr.startswith("Stopped before any run began. Go on with: airmeta search ")
+    assert "Traceback" not in ended.stderr
+
+
+def test_ctrl_c_before_the_first_run_says_so(base, tmp_path, monkeypatch):
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("tools.search.arguments.planned", stop)
+    said = refused("search", base, "--out", tmp_path / "found", code=130)
+    assert said.startswith("Stopped before any run began. Go on with: airmeta search ")
     assert not (tmp_path / "found").exists()
 
 

@@ -4,7 +4,7 @@ from fl.config import ConfigError, load
 from tests.tools.search.problem import EXPERIMENT
 from tools.search.budget import Budget, InfeasibleError, parse_budget
 from tools.search.defaults import default_axes
-from tools.search.space import Axis, check_axes, parse, refusal
+from tools.search.space import Axis, check_axes, parse, refusal, takes_whole_numbers, values_of
 
 
 @pytest.fixture
@@ -23,6 +23,7 @@ def keys(base, *overrides):
     [
         ("server.lr=0.1:10:log", 1.0, Axis("server.lr", "ratio", 0.1, 10.0)),
         ("uplink.snr_db=-3:30", 19.0, Axis("uplink.snr_db", "real", -3.0, 30.0)),
+        ("agents.per_round=1:4", None, Axis("agents.per_round", "real", 1.0, 4.0)),
         ("algorithm.local_steps=1:4", 1, Axis("algorithm.local_steps", "whole", 1.0, 4.0)),
         ("uplink.snr_db=0:30", 19.0, Axis("uplink.snr_db", "real", 0.0, 30.0)),
         ("uplink.receiver= oamp, lmmse", "oamp", Axis("uplink.receiver", "choice", choices=("oamp", "lmmse"))),
@@ -46,11 +47,16 @@ def test_a_range_or_choices_are_read_as_they_are_written(text, current, axis):
         ("server.lr=0:1:log", "needs LOW above 0, got 0"),
         ("server.lr=1:2:ln", "got :ln"),
         ("server.lr=a:b", "LOW and HIGH must be numbers"),
+        ("server.lr=1:inf", "must be finite"),
+        ("algorithm.local_steps=1.5:3", "whole numbers only"),
+        ("algorithm.local_steps=1:4:log", "or give some, KEY=1,2,4"),
+        ("uplink.power_rule=1:2", "no number (now inversion), which has no range; give values, uplink.power_rule=A,B"),
+        ("uplink.ideal_top_k=0:1", "no number (now false)"),
     ],
 )
-def test_what_is_no_range_is_refused_by_name(text, says):
+def test_what_is_no_range_is_refused_by_name(base, text, says):
     with pytest.raises(ConfigError) as caught:
-        parse(text, 1.0)
+        parse(text, values_of(load(base)).get(text.partition("=")[0]))
     assert says in str(caught.value)
     assert text in str(caught.value)
 
@@ -63,7 +69,12 @@ def test_what_is_no_range_is_refused_by_name(text, says):
         (Axis("uplink.receiver", "choice", choices=("omp", "lms")), "'omp'"),
         (Axis("seed", "whole", 1, 5), "use --set"),
         (Axis("evaluation.tasks", "whole", 2, 5), "use --set"),
-        (Axis("uplink.prior", "choice", choices=("gaussian_mixture", "flat")), None),
+        (Axis("uplink.prior", "choice", choices=("gaussian_mixture", "flat")), "got 'flat'"),
+        (Axis("uplink.memory", "real", 0.0, 1.0), "valid boolean"),
+        (Axis("server.lr", "real", 0.0, 1.0), "greater than 0"),
+        (Axis("uplink.memory", "choice", choices=("true", "flase")), "got 'flase'"),
+        (Axis("uplink", "real", 1.0, 2.0), "a table; vary one of its keys, uplink."),
+        (Axis("uplink.power_rule", "choice", choices=("inversion", "none")), None),
     ],
 )
 def test_a_key_that_the_experiment_does_not_know_or_take_is_named(base, axis, says):
@@ -73,6 +84,11 @@ def test_a_key_that_the_experiment_does_not_know_or_take_is_named(base, axis, sa
     with pytest.raises(ConfigError) as caught:
         check_axes([axis], base, ())
     assert says in str(caught.value)
+
+
+def test_a_key_without_a_value_is_known_to_be_of_whole_numbers(base):
+    assert takes_whole_numbers("agents.per_round", base, ())
+    assert not takes_whole_numbers("uplink.min_gain", base, ())
 
 
 def test_a_key_given_twice_is_named(base):

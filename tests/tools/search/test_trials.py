@@ -5,8 +5,10 @@ import pytest
 
 from tests.tools.search.problem import AXES, Killed, Runs, search, trials
 from tools.search.budget import Budget
-from tools.search.confirm import confirm
+from tools.search.confirm import Confirmation, confirm
 from tools.search.folder import SearchError, SearchFolder
+from tools.search.ledger import Ledger
+from tools.search.plan import Setting
 from tools.search.space import Axis
 from tools.search.study import storage
 from tools.search.trials import Found, best, front
@@ -45,7 +47,7 @@ def test_rounds_and_uses_keep_the_total_and_leave_less_than_a_round(whole):
 def test_tuning_and_confirming_share_neither_seeds_nor_tasks(tmp_path):
     planned = search(tmp_path)
     setting = planned.setting("own")
-    tuning, confirming = planned.tuning(setting), planned.confirming(setting, 900)
+    tuning, confirming = planned.tuning(setting), planned.confirming(setting, range(1, 1001))
     assert not {job.seed for job in tuning} & {job.seed for job in confirming}
     assert {job.config.evaluation.seed for job in tuning} != {job.config.evaluation.seed for job in confirming}
 
@@ -173,7 +175,7 @@ def test_the_best_is_whole_and_spends_no_more_than_it_may():
 def test_the_confirmation_is_paired_by_seed_at_equal_uses(tmp_path, whole):
     planned = search(tmp_path)
     setting = planned.setting("best", best(whole).overrides)
-    confirmed = confirm(planned, setting, 4, tmp_path, Runs(tmp_path), [].append)
+    confirmed = confirm(planned, setting, 4, SearchFolder(tmp_path), Runs(tmp_path), [].append)
     mean, low, high = confirmed.difference
     assert mean == pytest.approx(best(whole).accuracy - whole[0].accuracy)  # its noise is that of the seed alone
     assert high - low < 1e-9
@@ -185,5 +187,95 @@ def test_the_confirmation_is_paired_by_seed_at_equal_uses(tmp_path, whole):
 
 def test_a_confirming_run_that_fails_is_named(tmp_path):
     planned = search(tmp_path)
+    failing = Runs(tmp_path, fails=lambda job: job.seed == 2)
     with pytest.raises(SearchError, match="confirming runs failed"):
-        confirm(planned, planned.setting("best"), 2, tmp_path, Runs(tmp_path, fails=lambda job: job.seed == 2), print)
+        confirm(planned, planned.setting("best"), 2, SearchFolder(tmp_path), failing, print)
+
+
+def confirmed_by(folder, planned, *changed, seeds=3, said=print):
+    runs = Runs(folder)
+    found = confirm(planned, planned.setting("best", changed), seeds, SearchFolder(folder), runs, said)
+    return found, {seed for _, seed in runs.done}
+
+
+def test_every_winner_is_confirmed_on_seeds_of_its_own_and_the_result_counts_them(tmp_path):
+    planned = search(tmp_path)
+    one, seeds_of_one = confirmed_by(tmp_path, planned, "uplink.sparsity=0.1")
+    other, seeds_of_other = confirmed_by(tmp_path, planned, "uplink.sparsity=0.09")
+    assert (seeds_of_one, seeds_of_other) == ({1, 2, 3}, {4, 5, 6})
+    assert list(other.seeds) == [4, 5, 6]
+    assert [one.described()["confirmations"], other.described()["confirmations"]] == [1, 2]
+    assert "one of 2 confirmations" in other.lines()[-1]
+    assert "one of" not in one.lines()[-1]
+
+
+def test_a_winner_that_is_confirmed_again_keeps_its_seeds(tmp_path):
+    planned = search(tmp_path)
+    confirmed_by(tmp_path, planned, "uplink.sparsity=0.1")
+    confirmed_by(tmp_path, planned, "uplink.sparsity=0.09")
+    again, ran = confirmed_by(tmp_path, planned, "uplink.sparsity=0.1")
+    assert list(again.seeds) == [1, 2, 3]
+    assert not ran
+    assert again.described()["confirmations"] == 2
+
+
+def test_a_confirmation_that_was_killed_has_used_its_seeds(tmp_path):
+    planned, folder = search(tmp_path), SearchFolder(tmp_path)
+    with pytest.raises(Killed):
+        confirm(planned, planned.setting("best", ["uplink.sparsity=0.1"]), 3, folder, Runs(tmp_path, 2), print)
+    assert list(confirmed_by(tmp_path, planned, "uplink.sparsity=0.09")[0].seeds) == [4, 5, 6]
+    assert list(confirmed_by(tmp_path, planned, "uplink.sparsity=0.1")[0].seeds) == [1, 2, 3]
+
+
+def test_more_seeds_for_the_same_winner_are_fresh_as_well(tmp_path):
+    planned = search(tmp_path)
+    confirmed_by(tmp_path, planned, "uplink.sparsity=0.1")
+    assert list(confirmed_by(tmp_path, planned, "uplink.sparsity=0.1", seeds=4)[0].seeds) == [4, 5, 6, 7]
+
+
+def test_seeds_of_tuning_confirm_nothing(tmp_path):
+    ledger = Ledger(tmp_path / "confirmations.json")
+    ledger.begin(["server.lr=1"], 900)
+    assert ledger.begin(["server.lr=2"], 100) == (1, range(901, 1001))
+    with pytest.raises(SearchError, match="seeds 1 to 1000 have confirmed other settings"):
+        ledger.begin(["server.lr=3"], 2)
+
+
+def test_a_damaged_list_of_confirmations_is_named(tmp_path):
+    ledger = Ledger(tmp_path / "confirmations.json")
+    ledger.path.write_text("[{}]")
+    with pytest.raises(SearchError, match="which seeds have not been looked at"):
+        ledger.read()
+
+
+@pytest.mark.parametrize(
+    ("gain", "uses", "says", "is_better"),
+    [
+        (0.02, 100, "better", True),
+        (0.02, 130, "more accurate, but with 1.30 times the channel uses", False),
+        (0.0, 100, "not shown to be better", False),
+        (-0.02, 100, "worse", False),
+    ],
+)
+def test_better_is_what_gains_without_spending_more(gain, uses, says, is_better):
+    noise = np.array([0.0, 0.01, -0.01, 0.005])
+    own = np.full(4, 0.5)
+    found = Confirmation(Setting("own", (), 5, 100), Setting("best", (), 5, uses), own, own + gain + noise, limit=110)
+    assert found.is_better == is_better
+    assert found.verdict.startswith(says)
+
+
+def test_a_total_is_for_both_and_without_one_the_experiment_is_the_limit(tmp_path):
+    own = search(tmp_path).setting("own").uses
+    assert search(tmp_path).limit == 400_000 > own
+    per_round = search(tmp_path, Budget("round", 30_000))
+    assert per_round.limit == per_round.setting("own").uses
+    assert search(tmp_path, Budget("none")).limit == search(tmp_path, Budget("none")).setting("own").uses
+
+
+def test_two_searches_do_not_share_a_folder_at_the_same_time(tmp_path):
+    folder = SearchFolder(tmp_path / "found")
+    with folder.held(), pytest.raises(SearchError, match="another airmeta search works there"), folder.held():
+        pass
+    with folder.held():
+        pass
