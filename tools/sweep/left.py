@@ -46,9 +46,14 @@ def _is_done(job: Job, folder: Path, problems: list[str]) -> bool:
             return True
         _check(run_folder(folder, job), job)
     except (CheckpointError, ConfigError, DataError, HistoryError, RunError) as error:
-        if not SweepFolder(folder).is_held(job.key):  # else another sweep is writing it, and it is half written
+        if not _is_written(SweepFolder(folder), job):
             problems.append(f"{named(job)}: {_remedy(run_folder(folder, job), str(error))}")
     return False
+
+
+def _is_written(folder: SweepFolder, job: Job) -> bool:
+    """Return whether another sweep is just writing a run; without a lock nobody is, and none is made by asking."""
+    return Path(folder.lock(job.key).lock_file).exists() and folder.is_held(job.key)
 
 
 def _remedy(files: RunFolder, said: str) -> str:

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from fl.config import dump
 from tests.tools.cli import call, refused
 from tests.tools.reproduce.made import material, recipes
 from tools.reproduce.command import _public
@@ -28,7 +29,11 @@ def files(folder):
 @pytest.fixture
 def done(tmp_path, monkeypatch):
     """A folder in which all runs of P3's short form look finished."""
-    monkeypatch.setattr(results.checkpoint, "rounds_done", lambda path: len(lines(path / "history.jsonl")))
+
+    def header(path):
+        return {"rounds": len(lines(path / "history.jsonl")), "config_hash": path.name}
+
+    monkeypatch.setattr(results.checkpoint, "header", header)
     return material(tmp_path / "p3", PAPER, accuracy)
 
 
@@ -49,8 +54,9 @@ def test_a_dry_run_says_what_there_is_to_do_and_writes_nothing(tmp_path):
 
 def test_a_dry_run_counts_what_is_finished(done):
     jobs = done.sweeps["table"].jobs
-    lost = results.run_folder(done.folder / "table", jobs[0]).history
-    lost.write_text("\n".join(lines(lost)[:-1]) + "\n")  # a run that was stopped before its last round
+    lost = results.run_folder(done.folder / "table", jobs[0])  # a run that was killed before its first checkpoint
+    lost.config.write_text(dump(jobs[0].config))
+    lost.history.write_text("\n".join(lines(lost.history)[:3]) + "\n")
     before = files(done.folder)
     said = call("reproduce", "p3", "--dry-run", "--out", done.folder).stdout
     assert f"table: {len(jobs)} runs, {len(jobs) - 1} finished, {jobs[0].config.rounds} rounds to do" in said

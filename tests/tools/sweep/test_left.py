@@ -110,13 +110,14 @@ DAMAGE = [
 def test_damage_is_named_with_the_remedy_before_any_run_starts(begun, order, planned, experiment, rounds, harm, says):
     where = begun(rounds)
     harm(where)
-    before = {path: path.read_bytes() for path in where.rglob("*") if path.is_file()}
+    shutil.rmtree(order.folder / "locks")
+    before = {path: path.read_bytes() for path in order.folder.rglob("*") if path.is_file()}
     with pytest.raises(SweepError, match="1 of 4 runs cannot go on") as caught:
         execute(planned, order.folder, order.cache, lambda said: None)
     assert says in str(caught.value)
     assert f"delete {where} to do the run again" in str(caught.value)
     assert "19 dB, seed 1: " in str(caught.value)
-    assert before == {path: path.read_bytes() for path in where.rglob("*") if path.is_file()}
+    assert before == {path: path.read_bytes() for path in order.folder.rglob("*") if path.is_file()}
     words = ["--point", "19 dB", "", "--point", "30 dB", "uplink.snr_db=30", "--seeds", "2"]
     refused("sweep", experiment, *words, "--out", order.folder, "--dry-run", says=says)
     shutil.rmtree(where)  # the remedy
