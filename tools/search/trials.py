@@ -143,8 +143,8 @@ class Trials:
         for one in live:
             one.trial.set_user_attr(STOPPED_HERE, True)
         raise SearchError(
-            f"all {len(jobs)} runs of these trials failed, the first one: {failed[jobs[0].key]}; mend that and call the "
-            "search again, which goes on here, and gives up a setting that fails again if others have not"
+            f"all {len(jobs)} runs of these trials failed, the first one: {failed[jobs[0].key]}; mend that and call "
+            "the search again, which goes on here, and gives up a setting that fails again if others have not"
         )
 
     def _goes_on(self, one: Candidate, done: int, failed: Mapping[str, str], is_last: bool) -> bool:

@@ -13,7 +13,6 @@ from tools.sweep.muster import held_probe
 from tools.sweep.watch import Lines
 from tools.sweep.work import Done
 
-
 FOR_EVER = 2000.0  # on the clock below: a client that would go on without an end is stopped, and fails
 
 
@@ -174,7 +173,7 @@ def abandoned(monkeypatch):
 
 def test_workers_of_this_machine_that_do_not_come_back_end_the_sweep(given, abandoned):
     abandoned.cluster = object()
-    with pytest.raises(SweepError, match="all worker processes have ended(.|\n)*call the same command again"):
+    with pytest.raises(SweepError, match=r"all worker processes have ended(.|\n)*call the same command again"):
         given(abandoned)
 
 
