@@ -1,10 +1,9 @@
 """Error-feedback residuals m_i of a population, kept on disk so that memory does not grow with it.
 
 An agent that never sent has no file. What changed since the last checkpoint is in memory (at most agents_per_round
-vectors a round); `save` writes it as ``residuals/<agent>-<round>.safetensors`` and removes what that supersedes. A
-resumed run reads, for each agent, the newest file that is not newer than its checkpoint: a kill between two
-checkpoints loses nothing and counts nothing twice. What the checkpoint before the last one needs stays until the next,
-so that a run can go on from either.
+vectors a round); `save` writes it as ``residuals/<agent>-<round>.safetensors``. A resumed run reads, for each agent,
+the newest file that is not newer than its checkpoint: a kill between two checkpoints loses nothing and counts nothing
+twice. What the checkpoint before the last one needs stays until the next, so that a run can go on from either.
 """
 
 from pathlib import Path
@@ -50,7 +49,8 @@ class ResidualStore:
             return load_file(path, device=self.device)["residual"]
         except (OSError, SafetensorError, KeyError) as error:
             raise ResidualError(
-                f"{path}: damaged residual of agent {agent} ({error}); remove it to go on with a zero residual"
+                f"{path}: damaged residual of agent {agent} ({error}); remove {self.folder / f'{agent:08d}-*'} to go "
+                "on with a zero residual: an older one has entries that were sent since"
             ) from error
 
     def put(self, agent: int, residual: torch.Tensor) -> None:

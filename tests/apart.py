@@ -60,6 +60,8 @@ def _answer(pipe, said, function, arguments):
 
 
 def _ended(process):
+    if process.exitcode is None:
+        return "has answered, and does not end"
     if process.exitcode < 0:
         return f"was ended by {signal.Signals(-process.exitcode).name}"
     return f"has exited with {process.exitcode}"

@@ -1,3 +1,6 @@
+import re
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -65,10 +68,19 @@ def test_a_kill_after_the_checkpoint_keeps_the_newer_one(tmp_path):
     assert {path.stem for path in tmp_path.iterdir()} == {"00000001-00000004", "00000001-00000006"}
 
 
-def test_a_damaged_residual_names_the_agent(tmp_path):
+def test_a_damaged_residual_names_the_agent_and_what_makes_it_zero(tmp_path):
+    """Its newest file alone would leave an older residual, of which some entries were sent since."""
     store = ResidualStore(tmp_path)
-    saved(store, 2, a1=1)
-    (path,) = tmp_path.iterdir()
+    saved(store, 2, a1=1, a2=2)
+    saved(store, 4, a1=3)
+    path = tmp_path / "00000001-00000004.safetensors"
     path.write_bytes(path.read_bytes()[:20])
-    with pytest.raises(ResidualError, match="agent 1"):
+    with pytest.raises(ResidualError, match="agent 1") as caught:
         store.get(1)
+    (remedy,) = re.findall(r"remove (\S+) to go on", str(caught.value))
+    for one in tmp_path.glob(Path(remedy).name):
+        one.unlink()
+    again = ResidualStore(tmp_path)
+    again.restore(4)
+    assert again.get(1) is None
+    assert again.get(2)[0] == 2

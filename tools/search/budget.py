@@ -1,6 +1,6 @@
 """A budget of channel uses: of a round, of a whole run, or none."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from fl.config import Config, ConfigError
@@ -60,6 +60,8 @@ class Budget:
 def parse_budget(per_round: str | None, total: str | None, overhead: bool, config: Config) -> Budget:
     """Return the budget that a command line asks for.
 
+    A total is cut to whole rounds of the experiment: what it could not spend, nothing that is compared to it may.
+
     Args:
         per_round: channel uses as text, `4000` or `0.4d`, times the parameters.
         total: of a whole run.
@@ -77,7 +79,7 @@ def parse_budget(per_round: str | None, total: str | None, overhead: bool, confi
     if total is not None:
         budget = Budget("total", _uses("--total", total, config), overhead)
     try:
-        budget.rounds(config)
+        rounds = budget.rounds(config)
     except InfeasibleError as error:
         raise ConfigError(
             [
@@ -86,7 +88,7 @@ def parse_budget(per_round: str | None, total: str | None, overhead: bool, confi
                 "with --set"
             ]
         ) from error
-    return budget
+    return replace(budget, uses=rounds * budget.of_round(config)) if budget.kind == "total" else budget
 
 
 def _uses(option: str, text: str, config: Config) -> int:

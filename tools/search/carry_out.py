@@ -81,9 +81,10 @@ def announced(search: Search, folder: SearchFolder, options: Mapping[str, Any], 
         there: trials that are over already.
     """
     crew = options["scheduler"] or counted(options["workers"] or default_workers(_all_alike(search)), "worker")
-    tuning, confirming = options["trials"] * search.seeds, 2 * options["fresh"]
+    tuning, confirming, own = options["trials"] * search.seeds, 2 * options["fresh"], search.setting("own")
     lines = [
         f"Searching {search.base.name} in {folder.path}: {search.budget}",
+        f"The experiment as it is: {counted(own.rounds, 'round')}, {own.uses:,} channel uses; varied are",
         *(f"  {axis}" for axis in search.axes),
         f"{counted(options['trials'], 'trial')} of {counted(search.seeds, 'run')}, and {confirming} to confirm: at "
         f"most {counted(tuning + confirming, 'run')}, on {crew}",

@@ -21,6 +21,7 @@ from tools.sweep.results import run_folder
 
 Runner = Callable[[Sequence[Job]], Mapping[str, str]]
 """Does runs; returns why some have failed, by key."""
+STOPPED_HERE = "stopped_here"  # of a trial at which the search stopped because all runs had failed
 
 
 @dataclass
@@ -99,7 +100,7 @@ class Trials:
         for stage in self._stages():
             if not live:
                 return
-            failed = self._run([candidate.jobs[seed] for candidate in live for seed in stage])
+            failed = self._run(live, stage)
             is_last = stage[-1] == self.search.seeds - 1
             live = [one for one in live if self._goes_on(one, stage[-1] + 1, failed, is_last)]
 
@@ -125,14 +126,26 @@ class Trials:
             trial.set_user_attr(name, value)
         return Candidate(trial, setting, jobs)
 
-    def _run(self, jobs: Sequence[Job]) -> Mapping[str, str]:
+    def _run(self, live: Sequence[Candidate], stage: Sequence[int]) -> Mapping[str, str]:
+        """Do the runs of some seeds and return why some have failed.
+
+        If all have, that may be the machine's fault, or a setting's that was left alone: the user decides. What fails
+        again after that is given up, unless nothing has ever gone through.
+        """
+        jobs = [candidate.jobs[seed] for candidate in live for seed in stage]
         failed = self.run(jobs)
-        if all(job.key in failed for job in jobs):
-            raise SearchError(
-                f"all {len(jobs)} runs of these trials failed, the first one: {failed[jobs[0].key]}; mend that and "
-                "call the search again, which goes on here"
-            )
-        return failed
+        if any(job.key not in failed for job in jobs):
+            return failed
+        if any(trial.state == TrialState.COMPLETE for trial in finished(self.study)) and all(
+            STOPPED_HERE in one.trial.user_attrs for one in live
+        ):
+            return failed
+        for one in live:
+            one.trial.set_user_attr(STOPPED_HERE, True)
+        raise SearchError(
+            f"all {len(jobs)} runs of these trials failed, the first one: {failed[jobs[0].key]}; mend that and call "
+            "the search again, which goes on here, and gives up a setting that fails again if others have not"
+        )
 
     def _goes_on(self, one: Candidate, done: int, failed: Mapping[str, str], is_last: bool) -> bool:
         """Tell what a candidate's first `done` seeds have found; return whether the others are worth running."""

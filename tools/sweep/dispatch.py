@@ -23,6 +23,7 @@ from tools.sweep.work import Done, Order, work
 AHEAD = 2  # runs in the hands of each worker, so that none waits for the client
 POLL = 0.25  # seconds
 LOOK_EVERY = 2.0  # seconds between two looks at which workers there are
+ALONE = 120.0  # seconds without any worker: Dask starts one again in a few, if it does
 AGAIN = 3.0  # seconds before a run that another process works on, or whose worker ends, is given again
 
 
@@ -53,6 +54,7 @@ class Dispatch:
     _submitted: int = 0
     _there: frozenset[str] = frozenset()
     _looked: float = 0.0
+    _seen: float = 0.0
 
     def run(self, jobs: Sequence[Job], is_stopped: Callable[[], bool]) -> list[tuple[Job, str]] | None:
         """Do these runs and return which failed, and why; None: it was stopped, and all that had begun are saved.
@@ -62,11 +64,11 @@ class Dispatch:
             is_stopped: whether to stop.
 
         Raises:
-            SweepError: a worker has come that cannot take part.
+            SweepError: a worker has come that cannot take part; or those of this machine have ended, and none comes.
             FutureCancelledError, OSError: the scheduler is gone.
         """
         self.client.subscribe_topic(self._topic, lambda event: self._heard.put(event[1]))
-        waiting, failed = deque(jobs), []
+        waiting, failed, self._seen = deque(jobs), [], time.monotonic()
         while waiting or self._later or self._given:
             if is_stopped():
                 self._stop()
@@ -92,6 +94,26 @@ class Dispatch:
             lost = [key for key, worker in self._worker_of.items() if worker not in self._there]
             for key in lost:
                 self._lose(key)
+            self._count()
+
+    def _count(self) -> None:
+        """Say that there has been no worker for a while; nobody starts those of this machine but Dask, which has not.
+
+        Raises:
+            SweepError: they are of this machine.
+        """
+        if self._there:
+            self._seen = self._looked
+        if self._looked - self._seen <= ALONE:
+            return
+        self._seen = self._looked
+        if self.client.cluster is not None:
+            raise SweepError(
+                f"all worker processes have ended, and for {ALONE:.0f} s none has started again: killed, or out of "
+                "memory; the kernel's log says which. Finished runs are kept, others go on from their checkpoints: "
+                "call the same command again, with fewer --workers if that happens again"
+            )
+        self.watch.alone(self.client.scheduler.address)
 
     def _lose(self, key: str) -> None:
         """Say that a run has lost its worker; the scheduler gives it to another one by itself."""

@@ -33,6 +33,10 @@ class Watch(Protocol):
         """The worker of a run is gone; another one goes on after so many rounds."""
         ...
 
+    def alone(self, address: str) -> None:
+        """There has been no worker of the scheduler at this address for a while."""
+        ...
+
     def end(self, job: Job, done: Done) -> None:
         """A run is over."""
         ...
@@ -59,6 +63,10 @@ class Lines:
     def lost(self, job: Job, rounds: int) -> None:
         """Say what that costs."""
         self._say(f"a worker was lost; {named(job)} goes on elsewhere from round {rounds + 1}")
+
+    def alone(self, address: str) -> None:
+        """Say what is waited for."""
+        self._say(f"waiting for workers: start some with `dask worker {address} --nthreads 1`")
 
     def end(self, job: Job, done: Done) -> None:
         """Say what became of a run."""

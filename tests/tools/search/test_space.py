@@ -132,6 +132,7 @@ def test_a_budget_in_parameters_is_that_of_the_experiment(base):
     assert parse_budget("0.4d", None, False, config) == Budget("round", own)
     assert parse_budget(None, str(10 * own), False, config).rounds(config) == 10
     assert parse_budget(None, str(10 * own - 1), False, config).rounds(config) == 9
+    assert parse_budget(None, str(10 * own - 1), False, config) == Budget("total", 9 * own)  # for what is compared, too
     assert Budget("none").rounds(config) == config.rounds
 
 

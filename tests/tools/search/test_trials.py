@@ -133,6 +133,15 @@ def test_a_search_of_which_everything_fails_stops_and_can_go_on(tmp_path):
     assert all(trial.is_whole for trial in trials(tmp_path, planned, Runs(tmp_path)).carry_out(4))
 
 
+def test_a_setting_that_always_fails_by_itself_stops_a_search_once(tmp_path):
+    planned, bad = search(tmp_path, batch=1), lambda job: job.config.uplink.sparsity != 0.04
+    with pytest.raises(SearchError, match="made to fail"):
+        trials(tmp_path, planned, Runs(tmp_path, fails=bad)).carry_out(2)
+    own, other = trials(tmp_path, planned, Runs(tmp_path, fails=bad)).carry_out(2)
+    assert own.is_whole
+    assert other.reason == "run failed: ValueError: made to fail"
+
+
 def test_settings_below_the_median_are_not_run_on_all_seeds(tmp_path):
     runs = Runs(tmp_path)
     found = trials(tmp_path, search(tmp_path, seeds=3, prune=True), runs).carry_out(20)

@@ -13,6 +13,8 @@ from tools.sweep.muster import held_probe
 from tools.sweep.watch import Lines
 from tools.sweep.work import Done
 
+FOR_EVER = 2000.0  # on the clock below: a client that would go on without an end is stopped, and fails
+
 
 class Clock:
     """Goes on a little whenever somebody looks."""
@@ -71,7 +73,7 @@ def given(order, monkeypatch):
         client.clock = clock
         with held_probe(files) as probe:
             return Dispatch(client, files, order.cache, order.sweep, probe, Lines(said.append)).run(
-                list(jobs), lambda: False
+                list(jobs), lambda: clock.monotonic() > FOR_EVER
             )
 
     give.said = said
@@ -160,6 +162,28 @@ def test_a_lost_worker_is_told_once_with_the_round_from_which_its_run_goes_on(gi
     assert [line for line in given.said if "lost" in line] == [
         "a worker was lost; 19 dB, seed 1 goes on elsewhere from round 9"
     ]
+
+
+@pytest.fixture
+def abandoned(monkeypatch):
+    """Return a client whose workers have gone with what they were given."""
+    monkeypatch.setattr(Future, "add_done_callback", lambda self, call: None)
+    return Client(lambda order: "finished", workers=())
+
+
+def test_workers_of_this_machine_that_do_not_come_back_end_the_sweep(given, abandoned):
+    abandoned.cluster = object()
+    with pytest.raises(SweepError, match=r"all worker processes have ended(.|\n)*call the same command again"):
+        given(abandoned)
+
+
+def test_workers_of_a_lab_are_waited_for_with_words(given, abandoned, monkeypatch):
+    calls = []
+    monkeypatch.setattr(Future, "add_done_callback", lambda self, call: calls.append(lambda: call(self)))
+    abandoned.cluster, there = None, abandoned.nthreads
+    abandoned.nthreads = lambda: (calls.pop()() if len(given.said) == 2 and calls else None) or there()
+    assert given(abandoned) == []
+    assert given.said[:2] == ["waiting for workers: start some with `dask worker tcp://lab:8786 --nthreads 1`"] * 2
 
 
 def test_nobody_is_lost_when_a_run_is_over(given, order):
