@@ -103,10 +103,7 @@ def _gains_read(gains: dict[int, Mean]) -> str:
     if worse:
         said.append(f"It costs at ν = {', '.join(worse)}.")
     if open_ones:
-        said.append(
-            f"No difference is resolved at ν = {', '.join(open_ones)}: a step of α = .01 is small, so that a model "
-            "good after one is nearly the one that is good after several."
-        )
+        said.append(f"No difference after as many steps is resolved at ν = {', '.join(open_ones)}.")
     return " ".join(said)
 
 
