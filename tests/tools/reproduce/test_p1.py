@@ -49,6 +49,7 @@ def record(losses=LOSSES, accuracies=ACCURACIES, gaps=GAPS, fits=FITS, weakest=1
         point, shared, own = job.point, 0.01 * job.seed, scatter * deviation(sweep, job)
         found = {
             "outcome": "ok", "train_loss": losses.get(point, 1.0) + shared + own, "agents_scheduled": [0, 1],
+            "agents_heard": [0] if point == "10 dB" and rounds <= 4 else [0, 1],
             "oracle_nmse_db": -20.0, "receive_snr_db": 20.0, "channel_uses": 700,
             "transmit_power": {0: 0.5, 1: weakest},
         }  # fmt: skip
@@ -210,6 +211,15 @@ def test_what_compression_does_and_what_noise_does_are_told_apart(made):
         "noise of 10 dB makes the gap smaller",
     ):
         assert words in verdict.analysis
+
+
+def test_agents_that_sit_out_at_10_db_are_said_to(made):
+    """One of two agents in four of ten rounds: two of ten, where noise is not all that differs from 30 dB."""
+    results = made().sweeps["gap"]
+    assert p1_gap.sat_out(results, "10 dB") == pytest.approx(0.2)
+    found = p1_gap.a2(results).analysis
+    assert "of the agents of a round 20.0 % sit out at 10 dB, 0.0 % at 30 dB" in found.split("With phase_only")[0]
+    assert "(0.0 % at 30 dB, 20.0 % at 10 dB)" in found.split("Apart,")[1]
 
 
 @pytest.mark.parametrize(
