@@ -109,8 +109,8 @@ def _read(results: Results, rule: str, changes: tuple[Mean, ...]) -> str:
     causes = "; ".join(cause(name, change) for name, change in loss_changes(results, noisy, clean).items())
     return (
         f"With {rule} the gap at 10 dB is {against}; NMSE of the sum {nmse_db(results, noisy):.1f} dB at 10 dB, "
-        f"{nmse_db(results, clean):.1f} dB at 30 dB; of the agents of a round {100 * sat_out(results, noisy):.1f} % sit "
-        f"out at 10 dB, {100 * sat_out(results, clean):.1f} % at 30 dB. From 30 to 10 dB {causes}."
+        f"{nmse_db(results, clean):.1f} dB at 30 dB; of the agents of a round {100 * sat_out(results, noisy):.1f} % "
+        f"sit out at 10 dB, {100 * sat_out(results, clean):.1f} % at 30 dB. From 30 to 10 dB {causes}."
     )
 
 
