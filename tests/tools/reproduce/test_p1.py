@@ -128,6 +128,12 @@ def test_fedavg_that_is_better_is_enough_against_a5(made):
     assert p1_link.a5(made(accuracies={"FedAvg": 0.9}).sweeps["link"]).outcome is Outcome.NOT_SHOWN
 
 
+def test_what_a_round_costs_either_is_read_from_the_recipe(made):
+    said = p1_link.a5(made().sweeps["link"]).analysis
+    assert "FedAvg takes 4 steps of SGD on 25 images each" in said
+    assert "a gradient of 15 images, one of 15, and a product with the Hessian of 15" in said
+
+
 @pytest.mark.parametrize(
     "gaps", [{"10 dB": 0.7}, {"ideal": 0.2, "30 dB": 0.5, "10 dB": 0.3}, {}], ids=["larger", "ideal smaller", "same"]
 )
