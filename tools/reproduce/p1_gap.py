@@ -81,7 +81,7 @@ def a2(results: Results) -> Verdict:
     apart = ", ".join(f"{name} {gap_change(results, *pair).text()}" for name, pair in parts(results).items())
     return Verdict(
         "A2",
-        "The generalisation gap (loss on new agents minus loss on training images of the training agents, after "
+        "[A, R] The generalisation gap (loss on new agents minus loss on training images of the training agents, after "
         "fine-tuning) is smaller at 10 dB than at 30 dB and than over ideal links, where data are few. Gap: mean over "
         "the evaluations of the second half of a run. Shown if under one rule of power, inversion or P1's "
         f"phase_only, the intervals of both differences, paired over {seeds} seeds, lie below 0. As either of two "

@@ -76,6 +76,7 @@ def a4(results: Results) -> Verdict:
     loss, accuracy = loss_change(results, USUAL, LINEAR), accuracy_change(results, USUAL, LINEAR)
     return Verdict(
         "A4",
+        "[C] "
         "OAMP beats LMMSE. Shown if over 20 problems in each of 18 cells (n, k/d, M/d, SNR) the interval of LMMSE's "
         f"NMSE minus OAMP's lies above 0 wherever the reference table [C] has them {SAME_DB} dB apart, and nowhere "
         f"below −{NO_WORSE_DB} dB. Training with either is compared beside it.",

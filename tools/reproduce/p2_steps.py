@@ -78,7 +78,7 @@ def b1(results: Results) -> Verdict:
     across = ", ".join(f"{one.points(sign=True)} {_words(family)}" for family, one in by_skew.items())
     return Verdict(
         "B1",
-        "Agents that personalise with ν steps are served at least as well by training with ν inner steps as by "
+        "[R] Agents that personalise with ν steps are served at least as well by training with ν inner steps as by "
         "training with one, and the gain grows with heterogeneity. Shown if under class skew, for ν = 2, 3 and 5, the "
         f"lower end of the paired gain in accuracy is at or above −{100 * MARGIN:.1f} points, and the gain at ν = 5 "
         "is larger with two classes an agent than under iid (interval of the paired difference above 0).",
@@ -146,7 +146,7 @@ def b2(results: Results) -> Verdict:
     last = results.of(point(USUAL, 1))[0].config
     return Verdict(
         "B2",
-        "Training with ν steps takes fewer rounds to 90 % of the best personalised accuracy. Shown if under class "
+        "[R] Training with ν steps takes fewer rounds to 90 % of the best personalised accuracy. Shown if under class "
         "skew, for ν = 2, 3 and 5, the interval of the paired difference in rounds to training with one step lies "
         "below 0 (target: of the best accuracy after ν steps that either of the two reaches; linear between "
         "evaluations).",

@@ -1,5 +1,6 @@
 """P1: verdicts follow from the numbers, whatever these are, and the recipes hold what the verdicts ask for."""
 
+import re
 from zlib import crc32
 
 import numpy as np
@@ -104,6 +105,7 @@ def cells(monkeypatch):
 def test_what_p1_says_is_shown_where_the_numbers_say_so(made, cells):
     verdicts = judge(made())
     assert [verdict.item for verdict in verdicts] == ["A1", "A2", "A3", "A4", "A5", "A6"]
+    assert all(re.match(r"\[[ATRC](, [ATRC])*\] ", verdict.claim) for verdict in verdicts)
     assert [verdict.outcome for verdict in verdicts] == [Outcome.SHOWN] * 6
 
 

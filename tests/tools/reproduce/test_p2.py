@@ -1,5 +1,7 @@
 """P2: verdicts follow from the numbers, whatever these are, and the recipes hold what the verdicts ask for."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -34,6 +36,7 @@ def made(tmp_path):
 def test_what_p2_says_is_shown_where_the_numbers_say_so(made):
     verdicts = judge(made())
     assert [verdict.item for verdict in verdicts] == ["B1", "B2", "B3", "B4", "B5"]
+    assert all(re.match(r"\[[ATRC](, [ATRC])*\] ", verdict.claim) for verdict in verdicts)
     assert [verdict.outcome for verdict in verdicts] == [Outcome.SHOWN] * 5
     assert "Training with as many steps pays at ν = 2, 3, 5." in verdicts[0].analysis
 
