@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tools.reproduce.reached import rounds_to
+from tools.reproduce.reached import early_read, rounds_to
 from tools.reproduce.verdict import Mean, Verdict, shown
 from tools.sweep.results import Results
 
@@ -152,8 +152,10 @@ def b2(results: Results) -> Verdict:
         "evaluations).",
         shown(all(one.high < 0 for one in fewer.values())),
         f"Rounds, {figures}. Differences at ν = 5 {others}.",
-        f"{_speed_read(fewer)} An evaluation is made every {last.evaluation.every} rounds, and a round with ν steps "
-        "takes ν + 1 gradients and ν products with a Hessian an outer step, so fewer rounds are not less computing.",
+        f"{_speed_read(fewer)} An evaluation is made every {last.evaluation.every} rounds. "
+        f"{early_read([one for both in rounds.values() for one in both], last.evaluation.every)} A round with ν "
+        "steps takes ν + 1 gradients and ν products with a Hessian an outer step, so fewer rounds are not less "
+        "computing.",
     )
 
 
