@@ -105,8 +105,8 @@ def _made(key: str, quick: bool, overrides: Sequence[str], folder: Path, found: 
     words = ["airmeta", "reproduce", key, "--quick" if quick else "--full", *shown]
     spent, calls = spent_seconds(found.material), _calls(folder, seconds)
     effort = (
-        f"{len(spent)} runs of {sum(spent) / 3600:.1f} hours together, in {len(calls)} call{'s' * (len(calls) > 1)} of "
-        f"{sum(calls) / 60:.0f} minutes, on {os.cpu_count()} cores."
+        f"{len(spent)} runs of {sum(spent) / 3600:.1f} hours together, in {len(calls)} call{'s' * (len(calls) > 1)} "
+        f"that took {sum(calls) / 60:.0f} minutes in all, on {os.cpu_count()} cores."
     )
     changes = [item for item in public if not _is_data_root(item)]
     return Made(shlex.join(words), effort, origin(found.material), changes)

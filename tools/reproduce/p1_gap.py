@@ -17,7 +17,7 @@ PAIRS = {"inversion": ("10 dB", "30 dB"), "phase_only": ("phase only, 10 dB", "p
 LEVEL = 1 - 0.05 / len(PAIRS)
 """Of the intervals that decide: Bonferroni over the two rules."""
 NOISE = "30 dB", "10 dB", "0 dB"
-"""Settings that differ from `NO_NOISE` in noise alone, compression included."""
+"""Settings that differ from `NO_NOISE` in SNR, compression included: in noise, and in who is too faded to be heard."""
 SECOND_HALF = 0.5
 LOSSES = {"new_agent_loss": "new agents", "train_agent_loss": "training images"}
 
@@ -58,6 +58,13 @@ def parts(results: Results) -> dict[str, tuple[str, str]]:
     return {"compression alone": (NO_NOISE, IDEAL)} | {f"noise of {one}": (one, NO_NOISE) for one in noisy}
 
 
+def sat_out(results: Results, point: str) -> float:
+    """Return the share of the scheduled agents that were not heard, over all rounds and seeds."""
+    records = [record for history in results.histories(point) for record in history]
+    scheduled, heard = (sum(len(record[f"agents_{who}"]) for record in records) for who in ("scheduled", "heard"))
+    return 1 - heard / scheduled
+
+
 def a2(results: Results) -> Verdict:
     """Return whether noise makes the gap smaller."""
     changes = {
@@ -74,7 +81,7 @@ def a2(results: Results) -> Verdict:
     apart = ", ".join(f"{name} {gap_change(results, *pair).text()}" for name, pair in parts(results).items())
     return Verdict(
         "A2",
-        "The generalisation gap (loss on new agents minus loss on training images of the training agents, after "
+        "[A, R] The generalisation gap (loss on new agents minus loss on training images of the training agents, after "
         "fine-tuning) is smaller at 10 dB than at 30 dB and than over ideal links, where data are few. Gap: mean over "
         "the evaluations of the second half of a run. Shown if under one rule of power, inversion or P1's "
         f"phase_only, the intervals of both differences, paired over {seeds} seeds, lie below 0. As either of two "
@@ -102,7 +109,8 @@ def _read(results: Results, rule: str, changes: tuple[Mean, ...]) -> str:
     causes = "; ".join(cause(name, change) for name, change in loss_changes(results, noisy, clean).items())
     return (
         f"With {rule} the gap at 10 dB is {against}; NMSE of the sum {nmse_db(results, noisy):.1f} dB at 10 dB, "
-        f"{nmse_db(results, clean):.1f} dB at 30 dB. From 30 to 10 dB {causes}."
+        f"{nmse_db(results, clean):.1f} dB at 30 dB; of the agents of a round {100 * sat_out(results, noisy):.1f} % "
+        f"sit out at 10 dB, {100 * sat_out(results, clean):.1f} % at 30 dB. From 30 to 10 dB {causes}."
     )
 
 
@@ -128,7 +136,11 @@ def cause(name: str, change: Mean) -> str:
 def _parts_read(results: Results) -> str:
     """Say which of compression and noise changes the gap under inversion."""
     said = [f"{name} {_effect(gap_change(results, *pair))}" for name, pair in parts(results).items()]
-    return f"Apart, under inversion: {'; '.join(said)}."
+    faded = ", ".join(f"{100 * sat_out(results, point):.1f} % at {point}" for point in NOISE if point in results.points)
+    return (
+        f"Apart, under inversion: {'; '.join(said)}. Agents too faded for what inversion asks of them sit out and wait "
+        f"with their update ({faded}); that is counted as noise here."
+    )
 
 
 def _effect(change: Mean) -> str:

@@ -82,9 +82,10 @@ def a6(link: Results, waveform: Results) -> Verdict:
     full = all(one.is_full for one in (*symbol.values(), *on_air.values()))
     return Verdict(
         "A6",
+        "[T, C] "
         "Under inversion and phase_only the agent with the least headroom transmits P and no other more, in every "
         "round; without noise and fading, with k = d and M = d'/2, the step is the plain mean. Shown if in every "
-        f"round of every run the largest transmit power is within {WITHIN_DB} dB of P, over symbols and over a "
+        f"round at 19 dB the largest transmit power is within {WITHIN_DB} dB of P, over symbols and over a "
         "waveform through P1's channel (flat fading), and the deviation from the mean is at most 1e-5 in complex64 "
         "and 1e-10 in complex128.",
         shown(full and all(exact[dtype] <= limit for dtype, limit in EXACT.items())),
@@ -124,4 +125,4 @@ def _floor() -> str:
 
 def _failed(found: dict[str, Transmitted]) -> str:
     failed = [rule for rule, one in found.items() if not one.is_full]
-    return f"Off the limit: {', '.join(failed)}." if failed else "No round of any run is off the limit."
+    return f"Off the limit: {', '.join(failed)}." if failed else "No round is off the limit."

@@ -114,6 +114,7 @@ def b3() -> Verdict:
     worst = max(step_difference(problem) for problem in range(PROBLEMS))
     return Verdict(
         "B3",
+        "[A] "
         "One inner step is Per-FedAvg. Shown if two outer steps differ from an independently written Per-FedAvg with "
         f"a dense Hessian by at most {SAME:.0e} in every entry, in double precision, on {PROBLEMS} problems.",
         shown(worst <= SAME),
@@ -132,6 +133,7 @@ def b4() -> Verdict:
         free[nu] = float((mine - gradients(nu, 0, "hessian_free")).abs().max())
     return Verdict(
         "B4",
+        "[C] "
         f"The exact meta-gradient is the numerical one to {EXACT:.0e}, the Hessian-free one (δ = 1e-3) the exact one "
         f"to {HESSIAN_FREE:.0e}, for ν = 1, 2, 3 and 5 in double precision. Shown if every entry is.",
         shown(max(exact.values()) <= EXACT and max(free.values()) <= HESSIAN_FREE),
@@ -152,6 +154,7 @@ def b5(trained: Sequence[str] = ()) -> Verdict:
     figures = ", ".join(f"{Mean.of(errors[nu]).text(2)} at ν = {nu} (reference {REFERENCE[nu]:.2f})" for nu in NUS)
     return Verdict(
         "B5",
+        "[C] "
         "The first-order gradient is the worse, the more inner steps. Shown if its relative error grows from each ν "
         f"of 1, 2, 3, 5 to the next beyond the 95 % interval, paired over {PROBLEMS} problems.",
         shown(all(step.low > 0 for step in grows)),

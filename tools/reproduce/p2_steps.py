@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tools.reproduce.reached import rounds_to
+from tools.reproduce.reached import early_read, rounds_to
 from tools.reproduce.verdict import Mean, Verdict, shown
 from tools.sweep.results import Results
 
@@ -78,7 +78,7 @@ def b1(results: Results) -> Verdict:
     across = ", ".join(f"{one.points(sign=True)} {_words(family)}" for family, one in by_skew.items())
     return Verdict(
         "B1",
-        "Agents that personalise with ν steps are served at least as well by training with ν inner steps as by "
+        "[R] Agents that personalise with ν steps are served at least as well by training with ν inner steps as by "
         "training with one, and the gain grows with heterogeneity. Shown if under class skew, for ν = 2, 3 and 5, the "
         f"lower end of the paired gain in accuracy is at or above −{100 * MARGIN:.1f} points, and the gain at ν = 5 "
         "is larger with two classes an agent than under iid (interval of the paired difference above 0).",
@@ -103,10 +103,7 @@ def _gains_read(gains: dict[int, Mean]) -> str:
     if worse:
         said.append(f"It costs at ν = {', '.join(worse)}.")
     if open_ones:
-        said.append(
-            f"No difference is resolved at ν = {', '.join(open_ones)}: a step of α = .01 is small, so that a model "
-            "good after one is nearly the one that is good after several."
-        )
+        said.append(f"No difference after as many steps is resolved at ν = {', '.join(open_ones)}.")
     return " ".join(said)
 
 
@@ -149,14 +146,16 @@ def b2(results: Results) -> Verdict:
     last = results.of(point(USUAL, 1))[0].config
     return Verdict(
         "B2",
-        "Training with ν steps takes fewer rounds to 90 % of the best personalised accuracy. Shown if under class "
+        "[R] Training with ν steps takes fewer rounds to 90 % of the best personalised accuracy. Shown if under class "
         "skew, for ν = 2, 3 and 5, the interval of the paired difference in rounds to training with one step lies "
         "below 0 (target: of the best accuracy after ν steps that either of the two reaches; linear between "
         "evaluations).",
         shown(all(one.high < 0 for one in fewer.values())),
         f"Rounds, {figures}. Differences at ν = 5 {others}.",
-        f"{_speed_read(fewer)} An evaluation is made every {last.evaluation.every} rounds, and a round with ν steps "
-        "takes ν + 1 gradients and ν products with a Hessian an outer step, so fewer rounds are not less computing.",
+        f"{_speed_read(fewer)} An evaluation is made every {last.evaluation.every} rounds. "
+        f"{early_read([one for both in rounds.values() for one in both], last.evaluation.every)} A round with ν "
+        "steps takes ν + 1 gradients and ν products with a Hessian an outer step, so fewer rounds are not less "
+        "computing.",
     )
 
 

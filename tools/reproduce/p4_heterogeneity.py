@@ -68,7 +68,7 @@ def _why_d3(skew: Skew, little: list[str], beaten: list[str]) -> str:
         f"{alone['local'].mean():.1%}), so that is not counted."
     )
     if little:
-        parts.append(f"Less than 4 points over FedACnnL: {', '.join(little)}.")
+        parts.append(f"Not 4 points over FedACnnL with an interval above 0: {', '.join(little)}.")
     if beaten:
         parts.append(f"Not above local ridge with its interval: {', '.join(beaten)}.")
     return " ".join(parts)
@@ -97,7 +97,7 @@ def d4(skew: Skew) -> Verdict:
     ]
     return Verdict(
         "D4",
-        "[A, C] FedACnnL's accuracy does not depend on heterogeneity, while FedAvg's falls. Rule: on images that "
+        "[T, C] FedACnnL's accuracy does not depend on heterogeneity, while FedAvg's falls. Rule: on images that "
         f"nobody holds, FedACnnL's change from ten classes an agent to five, two and one lies within ±{100 * SAME:.0f} "
         "points with its interval, and FedAvg's falls with two and with one with an interval below 0.",
         shown(same and falls),

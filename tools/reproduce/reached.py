@@ -1,5 +1,7 @@
 """The rounds after which an accuracy is first at a target."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 
@@ -28,3 +30,17 @@ def rounds_to(accuracy: np.ndarray, rounds: np.ndarray, target: np.ndarray | flo
     with np.errstate(divide="ignore", invalid="ignore"):
         crossed = where[last - 1] + (targets - low) / (high - low) * (where[last] - where[last - 1])
     return np.where(above.any(1), crossed, where[-1])
+
+
+def early_read(found: Sequence[np.ndarray], first: int) -> str:
+    """Say how many runs are at their target by the first evaluation: where before it, is not measured.
+
+    Args:
+        found: rounds to a target of several settings, shape (seeds,) each.
+        first: rounds done at the first evaluation.
+    """
+    runs = np.concatenate(found)
+    return (
+        f"{int((runs <= first).sum())} of {len(runs)} runs are there by the first evaluation, after {first} rounds; of "
+        "these a straight line from accuracy 0 at round 0 says when."
+    )

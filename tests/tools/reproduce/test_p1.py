@@ -1,5 +1,6 @@
 """P1: verdicts follow from the numbers, whatever these are, and the recipes hold what the verdicts ask for."""
 
+import re
 from zlib import crc32
 
 import numpy as np
@@ -49,6 +50,7 @@ def record(losses=LOSSES, accuracies=ACCURACIES, gaps=GAPS, fits=FITS, weakest=1
         point, shared, own = job.point, 0.01 * job.seed, scatter * deviation(sweep, job)
         found = {
             "outcome": "ok", "train_loss": losses.get(point, 1.0) + shared + own, "agents_scheduled": [0, 1],
+            "agents_heard": [0] if point == "10 dB" and rounds <= 4 else [0, 1],
             "oracle_nmse_db": -20.0, "receive_snr_db": 20.0, "channel_uses": 700,
             "transmit_power": {0: 0.5, 1: weakest},
         }  # fmt: skip
@@ -103,6 +105,7 @@ def cells(monkeypatch):
 def test_what_p1_says_is_shown_where_the_numbers_say_so(made, cells):
     verdicts = judge(made())
     assert [verdict.item for verdict in verdicts] == ["A1", "A2", "A3", "A4", "A5", "A6"]
+    assert all(re.match(r"\[[ATRC](, [ATRC])*\] ", verdict.claim) for verdict in verdicts)
     assert [verdict.outcome for verdict in verdicts] == [Outcome.SHOWN] * 6
 
 
@@ -125,6 +128,12 @@ def test_noise_that_costs_more_than_the_memory_is_worth_is_enough_against_a3(mad
 
 def test_fedavg_that_is_better_is_enough_against_a5(made):
     assert p1_link.a5(made(accuracies={"FedAvg": 0.9}).sweeps["link"]).outcome is Outcome.NOT_SHOWN
+
+
+def test_what_a_round_costs_either_is_read_from_the_recipe(made):
+    said = p1_link.a5(made().sweeps["link"]).analysis
+    assert "FedAvg takes 4 steps of SGD on 25 images each" in said
+    assert "a gradient of 15 images, one of 15, and a product with the Hessian of 15" in said
 
 
 @pytest.mark.parametrize(
@@ -210,6 +219,15 @@ def test_what_compression_does_and_what_noise_does_are_told_apart(made):
         "noise of 10 dB makes the gap smaller",
     ):
         assert words in verdict.analysis
+
+
+def test_agents_that_sit_out_at_10_db_are_said_to(made):
+    """One of two agents in four of ten rounds: two of ten, where noise is not all that differs from 30 dB."""
+    results = made().sweeps["gap"]
+    assert p1_gap.sat_out(results, "10 dB") == pytest.approx(0.2)
+    found = p1_gap.a2(results).analysis
+    assert "of the agents of a round 20.0 % sit out at 10 dB, 0.0 % at 30 dB" in found.split("With phase_only")[0]
+    assert "(0.0 % at 30 dB, 20.0 % at 10 dB)" in found.split("Apart,")[1]
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """P2: verdicts follow from the numbers, whatever these are, and the recipes hold what the verdicts ask for."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -24,12 +26,17 @@ def accuracy(gains=(0.01, 0.02, 0.04), early=0.3):
 @pytest.fixture
 def made(tmp_path):
     count = iter(range(100))
-    return lambda **changed: material(tmp_path / str(next(count)), PAPER, accuracy(**changed))
+
+    def make(by_step=None, **changed):
+        return material(tmp_path / str(next(count)), PAPER, by_step or accuracy(**changed))
+
+    return make
 
 
 def test_what_p2_says_is_shown_where_the_numbers_say_so(made):
     verdicts = judge(made())
     assert [verdict.item for verdict in verdicts] == ["B1", "B2", "B3", "B4", "B5"]
+    assert all(re.match(r"\[[ATRC](, [ATRC])*\] ", verdict.claim) for verdict in verdicts)
     assert [verdict.outcome for verdict in verdicts] == [Outcome.SHOWN] * 5
     assert "Training with as many steps pays at ν = 2, 3, 5." in verdicts[0].analysis
 
@@ -38,6 +45,18 @@ def test_a_cost_under_class_skew_is_enough_against_b1(made):
     found = p2_steps.b1(made(gains=(0.0, -0.02, 0.05), early=0.0).sweeps["steps"])
     assert found.outcome is Outcome.NOT_SHOWN
     assert "It costs at ν = 2, 3, 5." in found.analysis
+
+
+def test_models_alike_after_as_many_steps_are_not_said_to_be_alike_after_one(made):
+    """Trained with ν > 1 and with one step they are as good after ν steps, and 30 points apart after one."""
+
+    def by_step(sweep, job, rounds):
+        several = int(job.point.rsplit("= ", 1)[1]) > 1
+        return [0.8 - 0.3 * (step == 1 and several) + 0.002 * job.seed for step in range(6)]
+
+    found = p2_steps.b1(made(by_step).sweeps["steps"])
+    assert "No difference after as many steps is resolved at ν = 2, 3, 5. That the gain" in found.analysis
+    assert "differ from those trained for one by -30.0 [-30.0, -30.0] at ν = 2" in found.analysis
 
 
 def test_a_gain_that_does_not_grow_with_heterogeneity_is_enough_against_b1(made):

@@ -45,11 +45,24 @@ def test_a_skew_without_four_points_or_above_which_local_ridge_is_is_named(name)
     little, beaten = measured(), measured()
     little[SKEWS[name]]["FedACnnL"] = 0.94 + NOISE
     beaten[SKEWS[name]]["local"] = 0.98 + NOISE
-    for skew, words in ((little, "Less than 4 points over FedACnnL"), (beaten, "Not above local ridge")):
+    for skew, words in (
+        (little, "Not 4 points over FedACnnL with an interval above 0"),
+        (beaten, "Not above local ridge"),
+    ):
         found = d3(skew)
         assert found.outcome is Outcome.NOT_SHOWN
         assert f"{name}." in found.analysis.split(words)[1]
-    assert "Less than" not in d3(measured()).analysis
+    assert "Not 4 points" not in d3(measured()).analysis
+
+
+def test_six_points_that_scatter_are_not_called_less_than_four():
+    skew = measured()
+    skew[SKEWS["two classes"]]["own"] = 0.96 + 50 * NOISE
+    found = d3(skew)
+    assert found.outcome is Outcome.NOT_SHOWN
+    assert "two classes: FedACnnL 90.0%, pFedACnnL 96.0%, +6.0 [" in found.numbers
+    assert "Not 4 points over FedACnnL with an interval above 0: two classes." in found.analysis
+    assert "Less than" not in found.analysis
 
 
 def test_an_accuracy_that_changes_or_a_fedavg_that_does_not_fall_is_not_d4():

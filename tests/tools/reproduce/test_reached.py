@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tools.reproduce.reached import rounds_to
+from tools.reproduce.reached import early_read, rounds_to
 
 ROUNDS = np.array([10, 20, 30, 40])
 
@@ -35,3 +35,9 @@ def test_a_line_through_the_evaluations_is_crossed_where_it_is_at_the_target():
 def test_a_target_that_is_there_from_the_start_is_refused():
     with pytest.raises(ValueError, match="above 0"):
         rounds_to(np.array([[0.5]]), np.array([1]), 0.0)
+
+
+def test_runs_that_are_there_by_the_first_evaluation_are_counted():
+    """Of two settings of two seeds: after 5 and 10 rounds, and after 15 and 20."""
+    said = early_read([np.array([5.0, 10.0]), np.array([15.0, 20.0])], 10)
+    assert said.startswith("2 of 4 runs are there by the first evaluation, after 10 rounds")
