@@ -4,6 +4,8 @@ Gap: loss on new agents minus loss on training images of the training agents, bo
 by is in `tools.reproduce.p1_bound`.
 """
 
+from math import log
+
 import numpy as np
 
 from tools.reproduce.p1_bound import bound_read
@@ -88,7 +90,8 @@ def a2(results: Results) -> Verdict:
         f"rules can decide, these intervals are of {100 * LEVEL:.1f} % (Bonferroni).",
         shown(any(decided)),
         f"Gap in nats: {gap}. Paired differences, {100 * LEVEL:.1f} %: {smaller}. Under inversion, 95 %: {apart} "
-        "(compression: no noise minus ideal links, which send every entry; noise: minus no noise).",
+        "(compression: no noise minus ideal links, which send every entry; noise: minus no noise). "
+        f"{_levels(results)}",
         " ".join(
             [
                 *(_read(results, rule, several) for rule, several in changes.items()),
@@ -99,6 +102,16 @@ def a2(results: Results) -> Verdict:
         f"the intervals that decide were of 95 % for each of the two rules, and are of {100 * LEVEL:.1f} %; the "
         "channel without noise was added.",
     )
+
+
+def _levels(results: Results) -> str:
+    """Say what the gap lies between, and where guessing is: a gap can be that of models that have learnt little."""
+    said = ", ".join(
+        f"{point} {' and '.join(f'{np.mean(late(results, point, key)):.2f}' for key in LOSSES)}"
+        for point in results.points
+    )
+    guessing = log(results.of(IDEAL)[0].config.task.ways)
+    return f"Loss on {' and '.join(LOSSES.values())}, means: {said}; guessing has {guessing:.2f}."
 
 
 def _read(results: Results, rule: str, changes: tuple[Mean, ...]) -> str:

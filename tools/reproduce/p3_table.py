@@ -113,7 +113,7 @@ def c4(cells: Table) -> Verdict:
         shown(held),
         f"points: {'; '.join(found)}",
         f"At equal rounds {many} agents also compute {many // few} times as much. What is averaged is less noisy, "
-        "which momentum at the server needs.",
+        "which may count the more with momentum at the server.",
     )
 
 

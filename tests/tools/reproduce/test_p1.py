@@ -221,6 +221,15 @@ def test_what_compression_does_and_what_noise_does_are_told_apart(made):
         assert words in verdict.analysis
 
 
+def test_the_losses_of_which_a_gap_is_made_stand_beside_that_of_guessing(made):
+    """A gap of .5 in five ways; what seeds and rounds add, they add to both losses."""
+    results = made().sweeps["gap"]
+    new, training = (p1_gap.late(results, "ideal", key).mean() for key in p1_gap.LOSSES)
+    found = p1_gap.a2(results).numbers
+    assert f"Loss on new agents and training images, means: ideal {new:.2f} and {training:.2f}," in found
+    assert found.endswith("guessing has 1.61.")
+
+
 def test_agents_that_sit_out_at_10_db_are_said_to(made):
     """One of two agents in four of ten rounds: two of ten, where noise is not all that differs from 30 dB."""
     results = made().sweeps["gap"]
