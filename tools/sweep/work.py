@@ -112,6 +112,7 @@ def carry_out(order: Order, post: Post, is_unwanted: Callable[[], bool]) -> Done
     folder, started = SweepFolder(order.folder), time.perf_counter()
     try:
         with folder.lock(order.job.key).acquire(timeout=BUSY):
+            folder.hold(order.job.key, order.probe)
             how, error = _run(order, folder, post, is_unwanted)
     except Timeout:
         return Done(order.job.key, "busy")
@@ -122,10 +123,10 @@ def _run(
     order: Order, folder: SweepFolder, post: Post, is_unwanted: Callable[[], bool]
 ) -> tuple[Literal["finished", "failed", "stopped"], str]:
     key = order.job.key
-    if is_finished(order.folder, order.job):  # by another sweep, meanwhile
-        return "finished", ""
-    lost = folder.begin(key)
     try:
+        if is_finished(order.folder, order.job):  # by another sweep, meanwhile
+            return "finished", ""
+        lost = folder.begin(key)
         if lost >= ATTEMPTS:
             raise SweepError(
                 f"{lost} processes that ran it have ended without a word, and without a new checkpoint: killed, or out "
