@@ -132,7 +132,8 @@ class Dispatch:
         yield from due
 
     def _give(self, job: Job) -> None:
-        order = Order(job, self.folder.path, self.cache, self.sweep, source(), self._topic, self.probe)
+        is_local = self.client.cluster is not None
+        order = Order(job, self.folder.path, self.cache, self.sweep, source(), self._topic, self.probe, is_local)
         self._submitted += 1
         key = "airmeta-run", job.key, self._id, self._submitted
         future = self.client.submit(work, order, key=key, pure=False)

@@ -37,6 +37,7 @@ class Order:
         source: who has checked the configuration.
         topic: under which the run's progress is told.
         probe: a lock that the client holds as long as it wants runs.
+        is_local: whether the worker is one that the client has started.
     """
 
     job: Job
@@ -46,6 +47,7 @@ class Order:
     source: Source
     topic: str
     probe: str
+    is_local: bool = False
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,8 @@ def check_here(order: Order, name: str, threads: int) -> None:
     Raises:
         SweepError: it may not.
     """
-    if problem := problem_of(answer(order.folder, order.probe), order.sweep, order.source, threads):
+    said = answer(order.folder, order.probe)
+    if problem := problem_of(said, order.sweep, order.source, threads, order.is_local):
         raise SweepError(f"a worker cannot take part: {name} {problem}")
 
 

@@ -3,7 +3,6 @@
 import itertools
 
 import pytest
-
 from distributed.scheduler import KilledWorker
 
 from fl.checkpoint import NAME
@@ -28,7 +27,7 @@ class Clock:
         return next(self.ticks) / 8
 
 
-class Unfetched(TimeoutError):
+class UnfetchedError(TimeoutError):
     """What the client gets for a run that is over, whose worker was lost before it could be asked."""
 
 
@@ -37,7 +36,7 @@ class Future:
 
     def __init__(self, found):
         self.found = found
-        self.status = "finished" if isinstance(found, Done | Unfetched) else "error"
+        self.status = "finished" if isinstance(found, Done | UnfetchedError) else "error"
 
     def add_done_callback(self, call):
         call(self)
@@ -98,7 +97,7 @@ def test_a_run_that_somebody_else_has_or_whose_worker_ends_is_given_again_and_no
 
 
 def test_a_run_whose_worker_is_lost_before_it_is_asked_is_given_again(given, planned):
-    client = Client([Unfetched(), "finished"])
+    client = Client([UnfetchedError(), "finished"])
     assert given(client) == []
     assert len(client.given) == 2
 
