@@ -5,7 +5,6 @@ import os
 import shutil
 import threading
 from dataclasses import replace
-from types import SimpleNamespace
 
 import pytest
 from distributed.client import FutureCancelledError
@@ -166,9 +165,7 @@ def test_a_scheduler_that_is_lost_while_workers_are_asked_is_no_answer(order, fi
 def test_a_local_worker_whose_source_has_changed_is_not_told_to_install_anything(order, files):
     workers = Workers({"tcp://a": [changed({"source": replace(source(), git="0000000")})]})
     workers.cluster = object()
-    with pytest.raises(
-        SweepError, match="source tree has changed .*: call the same command again"
-    ) as caught:
+    with pytest.raises(SweepError, match="source tree has changed .*: call the same command again") as caught:
         asked(workers, order, files)
     assert "install" not in str(caught.value)
     theirs = replace(order, source=replace(source(), git="0000000"), is_local=True)
@@ -182,7 +179,8 @@ def test_nobody_is_waited_for_after_a_stop(order, files):
 
 def test_promises_that_a_new_scheduler_does_not_know_are_told_as_the_loss_of_the_old_one(monkeypatch):
     """The client has come back to it already, and is running."""
-    client = contextlib.nullcontext(SimpleNamespace(status="running"))
+    client = contextlib.nullcontext()
+    client.status = "running"
     monkeypatch.setattr("tools.sweep.crew.Client", lambda *words, **named: client)
     with pytest.raises(SweepError, match="it is gone; finished runs are kept"), connected("tcp://lab:8786"):
         raise FutureCancelledError("run", "scheduler-connection-lost")
