@@ -165,8 +165,9 @@ def test_a_scheduler_that_is_lost_while_workers_are_asked_is_no_answer(order, fi
 def test_a_local_worker_whose_source_has_changed_is_not_told_to_install_anything(order, files):
     workers = Workers({"tcp://a": [changed({"source": replace(source(), git="0000000")})]})
     workers.cluster = object()
-    with pytest.raises(SweepError, match="source tree has changed .*: call the same command again") as caught:
+    with pytest.raises(SweepError, match="the source tree has changed since the sweep began") as caught:
         asked(workers, order, files)
+    assert "call the same command again" in str(caught.value)
     assert "install" not in str(caught.value)
     theirs = replace(order, source=replace(source(), git="0000000"), is_local=True)
     with files.lock(order.probe), pytest.raises(SweepError, match="source tree has changed"):
