@@ -1,7 +1,9 @@
 """Checkpoints: θ, the optimiser, what the uplink remembers and the round, in one safetensors file, whole or absent.
 
 The header holds what resuming needs to check: configuration hash, length of the history, SHA-256 of the tensors. The
-checkpoint before the last one is kept, so that a damaged file costs a few rounds and never the run.
+checkpoint before the last one is kept, so that a damaged file costs a few rounds and never the run. Residuals lie
+beside it (`fl.residuals`), and are kept for as many checkpoints as the header says; older code kept those of the last
+one only.
 """
 
 import hashlib
@@ -22,8 +24,10 @@ from radio.files import atomic_path
 NAME = "checkpoint.safetensors"
 PREVIOUS = "checkpoint.previous.safetensors"
 SCHEMA = 1
+KEPT = 2  # checkpoints from which a run can go on
 UPLINK = "uplink."
 CONTROL = "control."
+RESIDUALS = "residuals/*.safetensors"  # of the agents, as `fl.experiment` keeps them
 
 
 class CheckpointError(RuntimeError):
@@ -63,6 +67,7 @@ def save(folder: Path, checkpoint: Checkpoint) -> None:
         tensors |= {prefix + name: torch.from_numpy(values) for name, values in remembered.items()}
     header = {
         "schema": SCHEMA,
+        "kept": KEPT,
         "rounds": checkpoint.rounds,
         "steps": state.steps,
         "history_bytes": checkpoint.history_bytes,
@@ -90,10 +95,10 @@ def rounds_done(folder: Path) -> int:
         return 0
 
 
-def header(folder: Path) -> dict[str, Any]:
+def header(folder: Path, name: str = NAME) -> dict[str, Any]:
     """Return what the last checkpoint of a run says of itself, its tensors unread; empty: it is not whole."""
     try:
-        with safe_open(folder / NAME, framework="pt") as file:
+        with safe_open(folder / name, framework="pt") as file:
             return dict(json.loads((file.metadata() or {})["airmeta"]))
     except (OSError, SafetensorError, KeyError, ValueError):
         return {}
@@ -103,16 +108,22 @@ def usable(folder: Path) -> tuple[Path, Checkpoint]:
     """Return the last checkpoint of a run that is whole, and its file: the one before the last if that is damaged.
 
     Raises:
-        CheckpointError: there is none; says what is wrong with the last.
+        CheckpointError: there is none, or the residuals that it needs are not kept; says what is wrong with the last.
     """
     path = folder / NAME
     try:
         return path, _read(path, "cpu")
     except CheckpointError as error:
         try:
-            return folder / PREVIOUS, _read(folder / PREVIOUS, "cpu")
+            found = _read(folder / PREVIOUS, "cpu")
         except CheckpointError:
             raise error from None
+        if not _goes_on_from_previous(folder):
+            raise CheckpointError(
+                f"{error}, and residuals of the one before it (after {found.rounds} rounds) were removed by the older "
+                "airmeta that wrote it; do the run again in another folder"
+            ) from error
+        return folder / PREVIOUS, found
 
 
 def recover(folder: Path) -> None:
@@ -143,9 +154,19 @@ def load(folder: Path, device: str = "cpu") -> Checkpoint:
             rounds = _read(folder / PREVIOUS, device).rounds
         except CheckpointError:
             raise error from None
+        if not _goes_on_from_previous(folder):
+            usable(folder)  # says so
         raise CheckpointError(
             f"{error}; {folder / PREVIOUS} (after {rounds} rounds) is whole: rename it to {NAME} to go on from there"
         ) from error
+
+
+def _goes_on_from_previous(folder: Path) -> bool:
+    """Return whether the residuals are there that the checkpoint before the last needs.
+
+    Without any residual it needs none. What wrote it wrote the last one, too, if nothing says otherwise.
+    """
+    return not any(folder.glob(RESIDUALS)) or header(folder, PREVIOUS).get("kept", 1) >= KEPT
 
 
 def _read(path: Path, device: str) -> Checkpoint:

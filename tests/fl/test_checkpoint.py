@@ -45,6 +45,31 @@ def test_no_checkpoint_says_so(tmp_path):
         checkpoint.load(tmp_path)
 
 
+def of_older_code(path):
+    """Let a checkpoint have a header that does not say for how many checkpoints residuals are kept."""
+    content = path.read_bytes()
+    length = int.from_bytes(content[:8], "little")
+    about = content[8 : 8 + length].replace(b'\\"kept\\": 2, ', b"")
+    assert len(about) < length
+    path.write_bytes(len(about).to_bytes(8, "little") + about + content[8 + length :])
+
+
+def test_a_checkpoint_whose_residuals_older_code_removed_is_not_gone_back_to(tmp_path):
+    for rounds in (3, 6):
+        checkpoint.save(tmp_path, made(rounds))
+    for name in (checkpoint.NAME, checkpoint.PREVIOUS):
+        of_older_code(tmp_path / name)
+    assert checkpoint.load(tmp_path).rounds == 6  # the last one is as good as ever
+    checkpoint.recover(tmp_path)
+    (tmp_path / checkpoint.NAME).write_bytes(b"")
+    assert checkpoint.usable(tmp_path)[1].rounds == 3  # without residuals none is missing
+    (tmp_path / "residuals").mkdir()
+    (tmp_path / "residuals" / "00000001-00000006.safetensors").write_bytes(b"")
+    for go_back in (checkpoint.recover, checkpoint.load, checkpoint.usable):
+        with pytest.raises(CheckpointError, match=r"residuals of the one before it \(after 3 rounds\) were removed"):
+            go_back(tmp_path)
+
+
 def test_a_damaged_checkpoint_is_recovered_from_the_one_before_it(tmp_path):
     for rounds in (3, 6):
         checkpoint.save(tmp_path, made(rounds))

@@ -89,9 +89,8 @@ class Confirmation:
 
     def conclusion(self) -> list[str]:
         """Return what follows from the accuracies, for people."""
-        mean, low, high = (round(100 * value, 1) + 0.0 for value in self.difference)  # + 0.0: no −0
         lines = [
-            f"best − own: {mean:+.1f} points [{low:+.1f}, {high:+.1f}], paired over seeds {self.first} to "
+            f"best − own: {_points(*self.difference)}, paired over seeds {self.first} to "
             f"{self.seeds[-1]}: {self.verdict}"
         ]
         if self.others:
@@ -135,6 +134,13 @@ def confirm(
     confirmed = Confirmation(own, best, found[0], found[1], search.limit, fresh[0], others)
     ledger.end(place, confirmed.difference)
     return confirmed
+
+
+def _points(mean: float, low: float, high: float) -> str:
+    """Return a difference and its interval in points; with two digits where an end that is not 0 would look like it."""
+    digits = 2 if any(end != 0 and round(100 * end, 1) == 0 for end in (low, high)) else 1
+    mean, low, high = (round(100 * value, digits) + 0.0 for value in (mean, low, high))  # + 0.0: no −0
+    return f"{mean:+.{digits}f} points [{low:+.{digits}f}, {high:+.{digits}f}]"
 
 
 def percent(values: np.ndarray) -> str:

@@ -1,7 +1,8 @@
 """Optuna's part: which settings to try next, from what is known of those before.
 
 Trials are asked for in batches and told in their order, and the sampler is seeded anew for each one from its number:
-what is asked depends on the results alone, not on who was faster, nor on whether the search was killed in between.
+what is asked depends on the results alone, not on who was faster, nor on whether the search was killed in between. A
+total that ends within a batch does change it: the rest of that batch is asked for when its first trials are known.
 """
 
 from typing import Any

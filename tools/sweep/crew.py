@@ -98,8 +98,8 @@ def connected(address: str) -> Iterator[Client]:
         try:
             yield client
         except (Exception, FutureCancelledError) as error:
-            if client.status == "running":
-                raise
+            if client.status == "running" and not isinstance(error, FutureCancelledError):
+                raise  # a client that has come back to a new scheduler is running, and what it was promised is gone
             raise SweepError(
                 f"--scheduler {address}: it is gone; finished runs are kept, others go on from their checkpoints: "
                 "start it again, then call the same command"

@@ -18,12 +18,13 @@ from tools.sweep.folder import SweepError, SweepFolder
 from tools.sweep.muster import muster
 from tools.sweep.plan import Job
 from tools.sweep.watch import Watch
-from tools.sweep.work import Done, Order, work
+from tools.sweep.work import ATTEMPTS, Done, Order, work
 
 AHEAD = 2  # runs in the hands of each worker, so that none waits for the client
 POLL = 0.25  # seconds
 LOOK_EVERY = 2.0  # seconds between two looks at which workers there are
 ALONE = 120.0  # seconds without any worker: Dask starts one again in a few, if it does
+FETCH = 10.0  # seconds to wait for what a worker has found: if it is lost before it is asked, the run is done again
 AGAIN = 3.0  # seconds before a run that another process works on, or whose worker ends, is given again
 
 
@@ -51,6 +52,7 @@ class Dispatch:
     _given: dict[Future, Job] = field(default_factory=dict)
     _later: list[tuple[float, Job]] = field(default_factory=list)
     _worker_of: dict[str, str] = field(default_factory=dict)
+    _killed: dict[str, tuple[int, str]] = field(default_factory=dict)  # KilledWorkers, attempts at the last
     _submitted: int = 0
     _there: frozenset[str] = frozenset()
     _looked: float = 0.0
@@ -130,7 +132,8 @@ class Dispatch:
         yield from due
 
     def _give(self, job: Job) -> None:
-        order = Order(job, self.folder.path, self.cache, self.sweep, source(), self._topic, self.probe)
+        is_local = self.client.cluster is not None
+        order = Order(job, self.folder.path, self.cache, self.sweep, source(), self._topic, self.probe, is_local)
         self._submitted += 1
         key = "airmeta-run", job.key, self._id, self._submitted
         future = self.client.submit(work, order, key=key, pure=False)
@@ -148,20 +151,45 @@ class Dispatch:
             return
         job = self._given.pop(heard)
         self._worker_of.pop(job.key, None)
-        try:
-            done: Done = heard.result()
-        except KilledWorker:  # perhaps not by this run, but by the one that its worker did: work() counts that
-            self._later.append((time.monotonic(), job))
-            return
-        except SweepError:
-            raise
-        except Exception as error:  # noqa: BLE001 - what a worker could not even write down, such as a full disk
-            self._check_workers(error)
-            done = Done(job.key, "failed", f"{type(error).__name__}: {error}")
+        done = self._done(heard, job)
         if done.how in ("busy", "stopped"):  # not by this client, which asks for nothing after it has stopped
             self._later.append((time.monotonic() + AGAIN, job))
             return
         yield job, done
+
+    def _done(self, heard: Future, job: Job) -> Done:
+        """Return what became of a run; `stopped` also if its workers are gone, with it or with what it found."""
+        try:
+            done: Done = heard.result(timeout=FETCH)
+        except KilledWorker:  # perhaps not by this run, but by the one that its worker did: work() counts that
+            return self._killed_with(job)
+        except SweepError:
+            raise
+        except Exception as error:  # noqa: BLE001 - what a worker could not even write down, such as a full disk
+            if isinstance(error, TimeoutError) and heard.status != "error":  # nothing was fetched
+                return Done(job.key, "stopped")
+            self._check_workers(error)
+            done = Done(job.key, "failed", f"{type(error).__name__}: {error}")
+        self._killed.pop(job.key, None)
+        return done
+
+    def _killed_with(self, job: Job) -> Done:
+        """Return that a run is to be done again, or has failed: too often its workers were killed before they began it.
+
+        What has begun is counted in the folder, and given up there.
+        """
+        count, before = self._killed.get(job.key, (0, ""))
+        now = self.folder.attempts(job.key)
+        count = count + 1 if count and now == before else 1
+        self._killed[job.key] = count, now
+        if count < ATTEMPTS:
+            return Done(job.key, "stopped")
+        error = (
+            f"all workers that were to do it have ended before they began it, {count} times: killed, or out of memory; "
+            "see the kernel's log, try fewer workers, then call the sweep again"
+        )
+        self.folder.note_failure(job.key, error, "")
+        return Done(job.key, "failed", error)
 
     def _hear(self, said: dict[str, Any]) -> None:
         key, worker = said["run"], said["worker"]
@@ -186,8 +214,8 @@ class Dispatch:
             muster(self.client, self.folder, self.sweep, self.probe, lambda said: None)
 
     def _stop(self) -> None:
-        """Let every run that has begun end after its round, with a checkpoint."""
+        """Let every run that has begun here end after its round, with a checkpoint; others in the folder go on."""
         self.client.cancel(list(self._given))
         for job in self._given.values():
-            while self.folder.is_held(job.key):
+            while self.folder.is_held_for(job.key, self.probe):
                 time.sleep(POLL)

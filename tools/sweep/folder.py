@@ -1,9 +1,9 @@
 """The folder of a sweep: what was planned, its runs, and what became of those that failed.
 
-    sweep.json  runs/KEY/  failed/KEY.json  attempts/KEY  locks/KEY.lock
+    sweep.json  runs/KEY/  failed/KEY.json  attempts/KEY  locks/KEY.lock  locks/KEY.for
 
 A run is known by the hash of its configuration, so a sweep that is extended, or another one in the same folder, finds
-what is there already. Whoever writes in the folder of a run holds its lock.
+what is there already. Whoever writes in the folder of a run holds its lock, and says beside it for which client.
 """
 
 import json
@@ -74,6 +74,23 @@ class SweepFolder:
                 return False
         except Timeout:
             return True
+
+    def hold(self, key: str, probe: str) -> None:
+        """Note for which client a run is done; whoever holds its lock does so.
+
+        Args:
+            key: of the run.
+            probe: the lock that the client holds.
+        """
+        write_text(self._holder(key), probe)
+
+    def is_held_for(self, key: str, probe: str) -> bool:
+        """Return whether some process works on a run for a client, and not for another one in the same folder."""
+        path = self._holder(key)
+        return path.exists() and path.read_text(encoding="utf-8") == probe and self.is_held(key)
+
+    def _holder(self, key: str) -> Path:
+        return self.path / "locks" / f"{key}.for"
 
     def read(self) -> dict[str, Any]:
         """Return what was planned; empty: nothing yet.
@@ -160,11 +177,16 @@ class SweepFolder:
         comes to its end; what is in the history only is done again by the next one, and does not count.
         """
         path, rounds = self.path / "attempts" / key, checkpoint.rounds_done(self.run(key).path)
-        written = path.read_text(encoding="ascii").split() if path.exists() else []
+        written = self.attempts(key).split()
         counted, reached = [*map(int, written), 0, 0][:2] if written else (0, 0)
         before = counted if rounds <= reached else 0
         write_text(path, f"{before + 1} {rounds}")
         return before
+
+    def attempts(self, key: str) -> str:
+        """Return what `begin` has noted, which is another text after each; empty: nothing, or `end` came after it."""
+        path = self.path / "attempts" / key
+        return path.read_text(encoding="ascii") if path.exists() else ""
 
     def end(self, key: str) -> None:
         """Note that the process that worked on a run is alive."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from fl.config import leaves
 from fl.evaluation import half_width
-from fl.history import read
+from fl.history import HistoryError, read
 from tools.sweep.folder import SweepFolder
 from tools.sweep.plan import Job
 from tools.sweep.results import is_whole
@@ -57,15 +57,14 @@ def is_evaluated(record: Record) -> bool:
 
 
 def groups(jobs: Sequence[Job], folder: SweepFolder) -> list[Group]:
-    """Return the settings that have finished runs, in their order.
-
-    Raises:
-        HistoryError: a history is damaged.
-    """
+    """Return the settings that have finished runs, in their order; one whose history is damaged is none."""
     found: dict[str, Group] = {}
     for job in jobs:
         path = folder.run(job.key).history
-        records = read(path) if path.exists() else []
+        try:
+            records = read(path) if path.exists() else []
+        except HistoryError:
+            continue
         if is_whole(records, job):
             before = found.get(job.point)
             settings = before.settings if before else leaves(job.config.model_dump(mode="json"))

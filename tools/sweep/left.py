@@ -1,8 +1,9 @@
 """Which runs of a sweep are left to do, and whether each of those that have begun can go on.
 
 What a killed process leaves is normal and goes on without a word: a last line that is torn, rounds after the last
-checkpoint, a damaged checkpoint before which there is a whole one. Whatever else is wrong is named before any run
-starts.
+checkpoint, a damaged checkpoint before which there is a whole one, no checkpoint (the run begins anew; after how many
+rounds there should be one is not known: each call may have had another run.checkpoint_every). Whatever else is wrong
+is named before any run starts.
 """
 
 import json
@@ -90,11 +91,6 @@ def _check(files: RunFolder, job: Job) -> None:
         if not saved.config_hash.startswith(job.key):
             raise CheckpointError(f"{path}: of a run of another configuration")
         History(files.history).check(saved.history_bytes, saved.rounds)
-        return
-    done = files.history.read_bytes().count(b"\n") if files.history.exists() else 0
-    every = files.load_config().run.checkpoint_every
-    if done > every:
-        raise CheckpointError(f"{files.path}: {done} rounds and no checkpoint, which there should be every {every}")
 
 
 def _check_config(files: RunFolder, config: Config) -> None:

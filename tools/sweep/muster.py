@@ -1,8 +1,10 @@
 """Whether all workers may take part: the same airmeta, one run at a time, the same files and the same locks."""
 
+import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, wait
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -17,8 +19,12 @@ SHOWN = 5  # workers named in a message
 REMIND = 60.0  # seconds between two reminders that there is no worker
 LOOK = 0.5  # seconds between two looks
 PATIENCE = 15.0  # seconds after which a worker that is there and does not answer is named
+SILENCE = 120.0  # seconds to wait for an answer; a worker imports torch before its first, over a network perhaps
+LISTEN = 0.1  # seconds between two looks at whether there is one
 PROBE = "probe-"  # names of locks that clients hold, and no worker may get
 STALE = 3600.0  # seconds after which such a lock that nobody holds is one of a client that was killed
+CHANGED = "the source tree has changed since the sweep began: call the same command again"
+ELSEWHERE = "install the same on both, then start the worker again"
 UNANSWERED = CommClosedError, ConnectionError, TimeoutError
 
 
@@ -69,22 +75,58 @@ def muster(
         if not threads and time.monotonic() - reminded > REMIND:
             reminded = time.monotonic()
             say(f"waiting for workers: start some with `dask worker {client.scheduler.address} --nthreads 1`")
-        answers = client.run(answer, folder.path, probe, on_error="return") if threads else {}
+        answers = _ask(client, threads, folder.path, probe, is_stopped)
+        if is_stopped():
+            break
         there = client.nthreads()
         answers = {worker: said for worker, said in answers.items() if worker in there}
         silent = [worker for worker, said in answers.items() if isinstance(said, UNANSWERED)]
         if answers and (not silent or time.monotonic() - began > PATIENCE):
-            _refuse(answers, sweep, there)
+            _refuse(answers, sweep, there, client.cluster is not None)
             return len(answers)
         time.sleep(LOOK)
     return 0
 
 
-def _refuse(answers: Mapping[str, Any], sweep: str, threads: Mapping[str, int]) -> None:
+def _ask(
+    client: Client, workers: Iterable[str], folder: Path, probe: str, is_stopped: Callable[[], bool]
+) -> dict[str, Any]:
+    """Return what workers answer, or why they do not; nothing of those that have gone.
+
+    Each is asked in a thread of its own, that waits: a process that is halted, or whose machine is, keeps its
+    connection and answers nobody.
+
+    Raises:
+        Exception: the scheduler is gone.
+    """
+    asked = {worker: _answer_of(client, worker, folder, probe) for worker in workers}
+    began, waiting = time.monotonic(), set(asked.values())
+    while waiting and not is_stopped() and time.monotonic() - began < SILENCE:
+        waiting = wait(waiting, timeout=LISTEN).not_done
+    found: dict[str, Any] = {}
+    for worker, future in asked.items():
+        found |= future.result() if future.done() else {worker: TimeoutError(f"nothing within {SILENCE:.0f} s")}
+    return found
+
+
+def _answer_of(client: Client, worker: str, folder: Path, probe: str) -> "Future[dict[str, Any]]":
+    future: Future[dict[str, Any]] = Future()
+
+    def ask() -> None:
+        try:
+            future.set_result(client.run(answer, folder, probe, workers=[worker], on_error="return"))
+        except BaseException as error:  # noqa: BLE001 - raised by the thread that waits for this one
+            future.set_exception(error)
+
+    threading.Thread(target=ask, daemon=True).start()
+    return future
+
+
+def _refuse(answers: Mapping[str, Any], sweep: str, threads: Mapping[str, int], is_local: bool) -> None:
     problems = [
         f"{worker}: {problem}"
         for worker, said in answers.items()
-        if (problem := problem_of(said, sweep, source(), threads[worker]))
+        if (problem := problem_of(said, sweep, source(), threads[worker], is_local))
     ]
     if problems:
         more = [f"and {len(problems) - SHOWN} more"] if len(problems) > SHOWN else []
@@ -112,7 +154,7 @@ def answer(folder: Path, probe: str) -> dict[str, Any]:
     return said
 
 
-def problem_of(said: Any, sweep: str, mine: Source, threads: int) -> str:
+def problem_of(said: Any, sweep: str, mine: Source, threads: int, is_local: bool = False) -> str:
     """Return why a worker cannot take part, and what helps; empty: it can.
 
     Args:
@@ -120,11 +162,12 @@ def problem_of(said: Any, sweep: str, mine: Source, threads: int) -> str:
         sweep: id of the sweep.
         mine: what the client has.
         threads: of the worker.
+        is_local: whether the client has started it, from the same files, and Dask again if it was killed.
     """
     if not isinstance(said, Mapping):
         return _no_answer(said, mine)
     if said["source"] != mine:
-        return f"has {said['source']}, here is {mine}; install the same on both, then start the worker again"
+        return f"has {said['source']}, here is {mine}; {CHANGED if is_local else ELSEWHERE}"
     if threads > 1:
         return (
             f"has {threads} threads and would do {threads} runs in one process, which share the threads of torch; "

@@ -34,9 +34,6 @@ def write_report(jobs: Sequence[Job], folder: SweepFolder, lines: Sequence[Row])
         jobs: of the sweep.
         folder: its folder.
         lines: its summary.
-
-    Raises:
-        HistoryError: a history is damaged.
     """
     found = groups(jobs, folder)
     keys = varied(jobs)

@@ -54,11 +54,12 @@ def _started(workers: int, pools: dict[str, str], is_stopped: Callable[[], bool]
 
     They are started by a thread that Ctrl-C in the terminal does not reach, nor what is started by it: threads and
     processes inherit the mask of signals, and the client asks the workers to stop. It reaches this thread, which waits.
+    So does SIGTERM, which systemd and scancel send to all processes: a worker would end at once, with rounds unsaved.
     """
     started: Future[LocalCluster] = Future()
 
     def start() -> None:
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
         try:
             started.set_result(_cluster(workers, pools))
         except Exception as error:  # noqa: BLE001 - raised by the thread that waits for this one

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ import pyarrow.parquet as pq
 
 from fl.config import leaves
 from fl.evaluation import interval, paired_difference
-from fl.history import read
+from fl.history import HistoryError, read
 from radio.files import atomic_path, write_text
 from tools.sweep.folder import SweepFolder
 from tools.sweep.grid import spelt
@@ -54,33 +55,32 @@ def varied(jobs: Sequence[Job]) -> list[str]:
 
 
 def rows(jobs: Sequence[Job], folder: SweepFolder) -> list[Row]:
-    """Return one row for each run, whatever became of it.
-
-    Raises:
-        HistoryError: a history is damaged.
-    """
+    """Return one row for each run, whatever became of it."""
     keys = varied(jobs)
     return [_row(job, keys, folder) for job in jobs]
 
 
 def _row(job: Job, keys: Sequence[str], folder: SweepFolder) -> Row:
     where, settings = folder.run(job.key), leaves(job.config.model_dump(mode="json"))
-    records = read(where.history) if where.history.exists() else []
     error = folder.reason(job.key)
-    status = "finished" if is_whole(records, job) else "failed" if error else "begun" if records else "planned"
+    try:
+        records, spent = read(where.history) if where.history.exists() else [], _spent(where.timing)
+        status = "finished" if is_whole(records, job) else "failed" if error else "begun" if records else "planned"
+    except HistoryError as damage:
+        records, spent, status, error = [], None, "damaged", str(damage)
     return {
         "point": job.point,
         **{key: settings.get(key) for key in keys},
         "seed": job.seed,
         "status": status,
         "rounds": len(records),
-        **(_metrics(records, seconds(where.timing)) if records else dict.fromkeys(METRICS)),
+        **(_metrics(records, spent) if records else dict.fromkeys(METRICS)),
         "error": error or None,
         "run": str(where.path.relative_to(folder.path)),
     }
 
 
-def _metrics(records: Sequence[Mapping[str, Any]], spent: float) -> Row:
+def _metrics(records: Sequence[Mapping[str, Any]], spent: float | None) -> Row:
     last: Mapping[str, Any] = next((record for record in reversed(records) if "new_agent_accuracy" in record), {})
     gap = last["new_agent_loss"] - last["train_agent_loss"] if last.get("train_agent_loss") is not None else None
     tail = records[-max(1, round(TAIL * len(records))) :]
@@ -96,6 +96,13 @@ def _metrics(records: Sequence[Mapping[str, Any]], spent: float) -> Row:
         "rounds_lost": sum(record["outcome"] != "ok" for record in records),
         "seconds": spent,
     }
+
+
+def _spent(timing: Path) -> float | None:
+    try:
+        return seconds(timing)
+    except HistoryError:  # of a file that says nothing about what was found
+        return None
 
 
 def _over(statistic: Any, records: Sequence[Mapping[str, Any]], key: str) -> float | None:

@@ -37,6 +37,7 @@ class Order:
         source: who has checked the configuration.
         topic: under which the run's progress is told.
         probe: a lock that the client holds as long as it wants runs.
+        is_local: whether the worker is one that the client has started.
     """
 
     job: Job
@@ -46,6 +47,7 @@ class Order:
     source: Source
     topic: str
     probe: str
+    is_local: bool = False
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,8 @@ def check_here(order: Order, name: str, threads: int) -> None:
     Raises:
         SweepError: it may not.
     """
-    if problem := problem_of(answer(order.folder, order.probe), order.sweep, order.source, threads):
+    said = answer(order.folder, order.probe)
+    if problem := problem_of(said, order.sweep, order.source, threads, order.is_local):
         raise SweepError(f"a worker cannot take part: {name} {problem}")
 
 
@@ -112,6 +115,7 @@ def carry_out(order: Order, post: Post, is_unwanted: Callable[[], bool]) -> Done
     folder, started = SweepFolder(order.folder), time.perf_counter()
     try:
         with folder.lock(order.job.key).acquire(timeout=BUSY):
+            folder.hold(order.job.key, order.probe)
             how, error = _run(order, folder, post, is_unwanted)
     except Timeout:
         return Done(order.job.key, "busy")
@@ -122,10 +126,10 @@ def _run(
     order: Order, folder: SweepFolder, post: Post, is_unwanted: Callable[[], bool]
 ) -> tuple[Literal["finished", "failed", "stopped"], str]:
     key = order.job.key
-    if is_finished(order.folder, order.job):  # by another sweep, meanwhile
-        return "finished", ""
-    lost = folder.begin(key)
     try:
+        if is_finished(order.folder, order.job):  # by another sweep, meanwhile
+            return "finished", ""
+        lost = folder.begin(key)
         if lost >= ATTEMPTS:
             raise SweepError(
                 f"{lost} processes that ran it have ended without a word, and without a new checkpoint: killed, or out "

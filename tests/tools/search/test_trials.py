@@ -274,6 +274,22 @@ def test_better_is_what_gains_without_spending_more(gain, uses, says, is_better)
     assert found.verdict.startswith(says)
 
 
+@pytest.mark.parametrize(
+    ("low", "mean", "says"),
+    [
+        (0.0002, 0.01, "+1.00 points [+0.02, +1.98]"),
+        (0.002, 0.01, "+1.0 points [+0.2, +1.8]"),
+        (-0.0002, 0.0, "+0.00 points [-0.02, +0.02]"),
+        (0.0, 0.0, "+0.0 points [+0.0, +0.0]"),
+    ],
+)
+def test_an_end_of_the_interval_that_is_not_0_is_not_printed_as_0(monkeypatch, low, mean, says):
+    monkeypatch.setattr("tools.search.confirm.paired_difference", lambda best, own: (mean, low, 2 * mean - low))
+    setting = Setting("own", (), 5, 100)
+    found = Confirmation(setting, setting, np.zeros(4), np.zeros(4), limit=110)
+    assert f"best − own: {says}, paired" in found.conclusion()[0]
+
+
 def test_a_total_is_for_both_and_without_one_the_experiment_is_the_limit(tmp_path):
     own = search(tmp_path).setting("own").uses
     assert search(tmp_path).limit == 400_000 > own

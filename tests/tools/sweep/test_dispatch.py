@@ -3,15 +3,16 @@
 import itertools
 
 import pytest
+from distributed.scheduler import KilledWorker
 
 from fl.checkpoint import NAME
 from tests.tools.sweep.test_muster import FINE, Workers
 from tools.sweep import dispatch
-from tools.sweep.dispatch import AGAIN, AHEAD, Dispatch
+from tools.sweep.dispatch import AGAIN, AHEAD, FETCH, Dispatch
 from tools.sweep.folder import SweepError, SweepFolder
 from tools.sweep.muster import held_probe
 from tools.sweep.watch import Lines
-from tools.sweep.work import Done
+from tools.sweep.work import ATTEMPTS, Done
 
 FOR_EVER = 2000.0  # on the clock below: a client that would go on without an end is stopped, and fails
 
@@ -26,16 +27,22 @@ class Clock:
         return next(self.ticks) / 8
 
 
+class UnfetchedError(TimeoutError):
+    """What the client gets for a run that is over, whose worker was lost before it could be asked."""
+
+
 class Future:
     """Comes back at once, with what the client is told to give."""
 
     def __init__(self, found):
         self.found = found
+        self.status = "finished" if isinstance(found, Done | UnfetchedError) else "error"
 
     def add_done_callback(self, call):
         call(self)
 
-    def result(self):
+    def result(self, timeout):
+        assert timeout == FETCH
         if isinstance(self.found, Exception):
             raise self.found
         return self.found
@@ -87,6 +94,58 @@ def test_a_run_that_somebody_else_has_or_whose_worker_ends_is_given_again_and_no
     times = [when for _, when in client.given]
     assert len(times) == 3
     assert all(later - earlier >= AGAIN for earlier, later in itertools.pairwise(times))
+
+
+def test_a_run_whose_worker_is_lost_before_it_is_asked_is_given_again(given, planned):
+    client = Client([UnfetchedError(), "finished"])
+    assert given(client) == []
+    assert len(client.given) == 2
+
+
+def test_a_run_that_fails_with_a_timeout_of_its_own_has_failed(given, order):
+    client = Client([TimeoutError("the disk does not answer"), "finished"])
+    assert given(client) == [(order.job, "TimeoutError: the disk does not answer")]
+
+
+def killed():
+    """What the client gets for a run whose workers have died."""
+    return KilledWorker("run", None, 3)
+
+
+def test_a_run_whose_workers_die_before_they_begin_it_is_given_up_with_words(given, order):
+    client = Client(lambda order: killed())
+    [(job, error)] = given(client)
+    assert job == order.job
+    assert "ended before they began it" in error
+    assert len(client.given) == ATTEMPTS
+    assert SweepFolder(order.folder).reason(job.key) == error
+
+
+def test_a_run_that_its_workers_have_begun_is_counted_in_its_folder_only(given, order):
+    files, left = SweepFolder(order.folder), iter(range(2 * ATTEMPTS))
+
+    def dies(order):
+        if next(left, None) is None:
+            return "finished"
+        files.begin(order.job.key)
+        return killed()
+
+    assert given(Client(dies)) == []
+
+
+def test_a_stop_waits_for_its_own_runs_and_not_for_those_of_others(order, monkeypatch):
+    """One run is done for this client, the other one for another sweep in the folder, for hours."""
+    files, waits = SweepFolder(order.folder), []
+    mine, theirs = files.lock("mine"), files.lock("theirs")
+    stopped = Dispatch(Client([]), files, order.cache, order.sweep, "probe-mine", Lines(print))
+    stopped._given.update({key: order.job.__class__("", 1, order.job.config, key) for key in ("theirs", "mine")})
+    monkeypatch.setattr(stopped.client, "cancel", lambda futures: None, raising=False)
+    monkeypatch.setattr(dispatch.time, "sleep", lambda seconds: waits.append(seconds) or mine.release())
+    with mine, theirs:
+        files.hold("mine", "probe-mine")
+        files.hold("theirs", "probe-theirs")
+        stopped._stop()
+    assert len(waits) == 1
 
 
 def test_other_runs_do_not_wait_for_one_that_is_put_off(given, planned):

@@ -94,7 +94,6 @@ def no_config(where):
 
 DAMAGE = [
     (7, torn_checkpoints, "not a whole checkpoint"),
-    (7, without_checkpoints, "7 rounds and no checkpoint"),
     (7, broken_line, "line 4 is damaged"),
     (15, broken_line, "line 4 is damaged"),
     (7, short_history, "the checkpoint needs"),
@@ -147,8 +146,8 @@ def garbage_after_the_checkpoint(where):
 @pytest.mark.parametrize(
     "harm",
     [torn_line, garbage_after_the_checkpoint, lambda where: torn(where / checkpoint.NAME),
-     lambda where: (where / checkpoint.NAME).unlink()],
-    ids=["torn", "garbage", "cut short", "gone"],
+     lambda where: (where / checkpoint.NAME).unlink(), without_checkpoints],
+    ids=["torn", "garbage", "cut short", "gone", "begun with a lower checkpoint_every"],
 )  # fmt: skip
 def test_what_kills_leave_is_normal_and_the_run_comes_to_the_same_bytes(begun, order, undisturbed, harm):
     where = begun(7)

@@ -1,13 +1,16 @@
 """Whether workers may take part, asked of them before a sweep and before each run."""
 
+import contextlib
 import os
 import shutil
+import threading
 from dataclasses import replace
 
 import pytest
+from distributed.client import FutureCancelledError
 from distributed.comm.core import CommClosedError
 
-from tools.sweep.crew import source
+from tools.sweep.crew import connected, source
 from tools.sweep.folder import SweepError, SweepFolder
 from tools.sweep.muster import STALE, answer, held_probe, muster
 from tools.sweep.work import check_here
@@ -35,13 +38,14 @@ class Workers:
 
     def __init__(self, answers, threads=1):
         self.answers, self.threads, self.asked = {name: list(said) for name, said in answers.items()}, threads, 0
+        self.cluster = None
 
     def nthreads(self):
         return {name: self.threads for name, said in self.answers.items() if said}
 
-    def run(self, function, folder, probe, on_error):
+    def run(self, function, folder, probe, workers, on_error):
         self.asked += 1
-        return {name: self._said(said, folder, probe) for name, said in self.answers.items() if said}
+        return {name: self._said(self.answers[name], folder, probe) for name in workers if self.answers[name]}
 
     def _said(self, answers, folder, probe):
         said = answers.pop(0)
@@ -130,8 +134,59 @@ def test_a_worker_that_is_there_and_never_answers_is_named_as_that(order, files,
         asked(Workers({"tcp://a": [FINE], "tcp://b": [STUCK]}), order, files)
 
 
+@pytest.fixture
+def halted():
+    """Return a worker that does not answer as long as the test goes on."""
+    over = threading.Event()
+    yield lambda folder, probe: over.wait()
+    over.set()
+
+
+def test_a_worker_that_is_halted_is_named_as_one_that_does_not_answer(order, files, halted, monkeypatch):
+    monkeypatch.setattr("tools.sweep.muster.PATIENCE", 0.0)
+    monkeypatch.setattr("tools.sweep.muster.SILENCE", 0.2)
+    with pytest.raises(SweepError, match=r"1 of 1 workers(.|\n)*tcp://b: does not answer"):
+        asked(Workers({"tcp://b": [halted]}), order, files)
+
+
+def test_a_stop_is_seen_while_a_worker_is_halted(order, files, halted):
+    stops = iter([False, False])
+    workers = Workers({"tcp://a": [FINE], "tcp://b": [halted]})
+    assert muster(workers, files, order.sweep, "probe", silent, lambda: next(stops, True)) == 0
+
+
+def test_a_scheduler_that_is_lost_while_workers_are_asked_is_no_answer(order, files, monkeypatch):
+    workers = Workers({"tcp://a": [FINE]})
+    monkeypatch.setattr(workers, "run", lambda *words, **named: (_ for _ in ()).throw(OSError("no scheduler")))
+    with pytest.raises(OSError, match="no scheduler"):
+        asked(workers, order, files)
+
+
+def test_a_local_worker_whose_source_has_changed_is_not_told_to_install_anything(order, files):
+    workers = Workers({"tcp://a": [changed({"source": replace(source(), git="0000000")})]})
+    workers.cluster = object()
+    with pytest.raises(SweepError, match="the source tree has changed since the sweep began") as caught:
+        asked(workers, order, files)
+    assert "call the same command again" in str(caught.value)
+    assert "install" not in str(caught.value)
+    theirs = replace(order, source=replace(source(), git="0000000"), is_local=True)
+    with files.lock(order.probe), pytest.raises(SweepError, match="source tree has changed"):
+        check_here(theirs, "tcp://a", 1)
+
+
 def test_nobody_is_waited_for_after_a_stop(order, files):
     assert muster(Workers({}), files, order.sweep, "probe", silent, lambda: True) == 0
+
+
+def test_promises_that_a_new_scheduler_does_not_know_are_told_as_the_loss_of_the_old_one(monkeypatch):
+    """The client has come back to it already, and is running."""
+    client = contextlib.nullcontext()
+    client.status = "running"
+    monkeypatch.setattr("tools.sweep.crew.Client", lambda *words, **named: client)
+    with pytest.raises(SweepError, match="it is gone; finished runs are kept"), connected("tcp://lab:8786"):
+        raise FutureCancelledError("run", "scheduler-connection-lost")
+    with pytest.raises(ValueError, match="another"), connected("tcp://lab:8786"):
+        raise ValueError("another error")
 
 
 def test_two_sweeps_that_start_in_one_folder_at_once_do_not_disturb_each_other(order, files):

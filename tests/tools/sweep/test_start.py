@@ -6,6 +6,7 @@ import signal
 import psutil
 
 from tests.tools.sweep.test_faults import PATIENCE, start, until
+from tools.sweep.processes import local
 
 
 def workers_of(process):
@@ -38,6 +39,18 @@ def test_a_worker_that_is_killed_while_it_starts_is_said_with_what_to_do(experim
     assert "Traceback" not in said
     assert not psutil.wait_procs(workers, timeout=PATIENCE)[1]
     assert not list((tmp_path / "sweep" / "locks").glob("probe-*"))
+
+
+def blocked():
+    """The signals that do not reach this thread."""
+    return signal.pthread_sigmask(signal.SIG_BLOCK, [])
+
+
+def test_signals_to_all_processes_leave_it_to_the_client_to_stop_its_workers():
+    with local(1, 1) as client:
+        [found] = client.run(blocked).values()
+    assert {signal.SIGINT, signal.SIGTERM} <= found
+    assert not {signal.SIGINT, signal.SIGTERM} & blocked()
 
 
 def test_a_stop_before_any_run_began_says_so_at_once_and_starts_none(experiment, tmp_path, cache):

@@ -141,6 +141,21 @@ def test_unfinished_runs_are_rows_and_not_in_any_mean(swept):
     assert second["new_agent_accuracy_difference"] == pytest.approx(np.mean([0.05, 0.06]))
 
 
+def test_a_damaged_history_is_a_row_and_in_no_mean_nor_figure(swept):
+    planned, folder = swept
+    history = folder.run(planned[0].key).history
+    history.write_text(history.read_text().replace(":", "|", 1))
+    folder.run(planned[1].key).timing.write_text("{\n")
+    rows = table.rows(planned, folder)
+    assert [row["status"] for row in rows[:2]] == ["damaged", "finished"]
+    assert "line 1 is damaged" in rows[0]["error"]
+    assert rows[1]["seconds"] is None
+    lines = table.summary(rows)
+    assert lines[0]["seeds"] == 2
+    table.write(folder, rows, lines)
+    assert "11 of 12 runs finished" in page.write_report(planned, folder, lines).read_text()
+
+
 def test_one_seed_has_no_interval(experiment, tmp_path):
     planned = jobs(experiment, [Point("a"), Point("b", ("uplink.snr_db=30",))], [1])
     lines = table.summary(table.rows(planned, filled(planned, tmp_path / "sweep")))

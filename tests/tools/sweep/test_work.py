@@ -67,6 +67,23 @@ def test_two_processes_never_write_one_run(order):
     assert not run_folder(order.folder, order.job).path.exists()
 
 
+def test_a_run_that_is_done_says_for_which_client(order):
+    files, seen = SweepFolder(order.folder), []
+    carry_out(order, silent, lambda: seen.append(files.is_held_for(order.job.key, order.probe)) or True)
+    assert seen == [True]
+    assert not files.is_held_for(order.job.key, order.probe)
+
+
+def test_a_history_that_is_damaged_meanwhile_fails_its_run_and_is_written_down(order):
+    carry_out(order, silent, wanted)
+    history = run_folder(order.folder, order.job).history
+    history.write_text(history.read_text().replace(":", "|", 1))
+    done = carry_out(order, silent, wanted)
+    assert done.how == "failed"
+    assert SweepFolder(order.folder).reason(order.job.key) == done.error
+    assert "line 1 is damaged" in done.error
+
+
 def test_a_run_killed_before_it_had_a_configuration_begins_anew(order):
     where = run_folder(order.folder, order.job)
     where.path.mkdir()
