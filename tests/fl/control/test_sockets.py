@@ -300,8 +300,11 @@ def speaking_plainly(address):
     """Return a connection that has shaken hands as a DEALER without keys, by itself."""
     raw = socket.create_connection(address.removeprefix("tcp://").rsplit(":", 1))
     raw.sendall(b"\xff" + bytes(8) + b"\x7f\x03\x00NULL" + bytes(48))  # ZMTP 3.0
+    raw.recv(64, socket.MSG_WAITALL)  # its greeting
     ready = b"\x05READY\x0bSocket-Type\x00\x00\x00\x06DEALER"
     raw.sendall(bytes([4, len(ready)]) + ready)
+    _, size = raw.recv(2, socket.MSG_WAITALL)
+    raw.recv(size, socket.MSG_WAITALL)  # it is ready, too
     return raw
 
 
