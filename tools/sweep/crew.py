@@ -14,6 +14,7 @@ from typing import Any
 import dask
 from distributed import Client
 from distributed.client import FutureCancelledError
+from distributed.comm import CommClosedError
 
 from fl.manifest import git_hash, version
 from tools.sweep.folder import SweepError
@@ -25,6 +26,8 @@ QUIET: Mapping[str, Any] = {
 }
 ADDRESS = re.compile(r"\w+://.+:\d+")
 CONNECT = 5  # seconds
+GONE = FutureCancelledError, CommClosedError
+"""What says that a scheduler is lost while the client still, or again, counts as running."""
 
 
 @dataclass(frozen=True)
@@ -98,8 +101,8 @@ def connected(address: str) -> Iterator[Client]:
         try:
             yield client
         except (Exception, FutureCancelledError) as error:
-            if client.status == "running" and not isinstance(error, FutureCancelledError):
-                raise  # a client that has come back to a new scheduler is running, and what it was promised is gone
+            if client.status == "running" and not isinstance(error, GONE):
+                raise
             raise SweepError(
                 f"--scheduler {address}: it is gone; finished runs are kept, others go on from their checkpoints: "
                 "start it again, then call the same command"

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 from distributed.client import FutureCancelledError
+from distributed.comm import CommClosedError
 from distributed.comm.core import CommClosedError
 
 from tools.sweep.crew import connected, source
@@ -178,13 +179,14 @@ def test_nobody_is_waited_for_after_a_stop(order, files):
     assert muster(Workers({}), files, order.sweep, "probe", silent, lambda: True) == 0
 
 
-def test_promises_that_a_new_scheduler_does_not_know_are_told_as_the_loss_of_the_old_one(monkeypatch):
-    """The client has come back to it already, and is running."""
+@pytest.mark.parametrize("error", [FutureCancelledError("run", "scheduler-connection-lost"), CommClosedError("reset")])
+def test_what_only_the_loss_of_a_scheduler_brings_is_told_as_such(monkeypatch, error):
+    """The client has not noticed yet, or has come back to a new one, which knows of no promise: it is running."""
     client = contextlib.nullcontext()
     client.status = "running"
     monkeypatch.setattr("tools.sweep.crew.Client", lambda *words, **named: client)
     with pytest.raises(SweepError, match="it is gone; finished runs are kept"), connected("tcp://lab:8786"):
-        raise FutureCancelledError("run", "scheduler-connection-lost")
+        raise error
     with pytest.raises(ValueError, match="another"), connected("tcp://lab:8786"):
         raise ValueError("another error")
 
