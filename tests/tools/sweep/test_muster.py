@@ -8,7 +8,6 @@ from dataclasses import replace
 
 import pytest
 from distributed.client import FutureCancelledError
-from distributed.comm import CommClosedError
 from distributed.comm.core import CommClosedError
 
 from tools.sweep.crew import connected, source
