@@ -158,6 +158,8 @@ def shaping(config: Config) -> dict[str, Any]:
     content.pop("control")
     content["calibration"].pop("table")  # a place; what was found there is in the history
     content["run"].pop("checkpoint_every")
+    if not content["evaluation"]["dense_rounds"]:  # runs of before there was this key keep their hash
+        content["evaluation"].pop("dense_rounds")
     content["radio"]["loopback"].pop("step_timeout_s")
     return content
 

@@ -101,7 +101,7 @@ def _run(parts: Parts, folder: RunFolder, resume: bool, observe: Observer) -> bo
         outcome = record["outcome"]
         _keep_calibration(parts, folder)
         last = round_index + 1 == config.rounds
-        if last or (round_index + 1) % config.evaluation.every == 0:
+        if config.evaluation.due(round_index + 1, config.rounds):
             started = time.perf_counter()
             scores, sample = _evaluate(parts, state, last)
             record |= scores

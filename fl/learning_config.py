@@ -146,8 +146,13 @@ class Evaluation(Section):
     """Fine-tuning on new agents, on a fixed set of tasks."""
 
     every: PositiveInt = Field(50, description="rounds between two evaluations; the last round always has one")
+    dense_rounds: int = Field(0, ge=0, description="first rounds, after each of which there is an evaluation as well")
     tasks: int = Field(200, ge=2, description="tasks of each evaluation")
     final_tasks: int | None = Field(None, ge=2, description="new-agent tasks of the last evaluation; default: tasks")
     steps: PositiveInt = Field(5, description="fine-tuning steps")
     queries: PositiveInt = Field(15, description="query images of a class")
     seed: int = Field(0, ge=0, description="of the tasks: the same for all runs that are compared")
+
+    def due(self, done: int, rounds: int) -> bool:
+        """Return whether the model is evaluated after so many of all rounds."""
+        return done <= self.dense_rounds or done == rounds or done % self.every == 0

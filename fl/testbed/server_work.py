@@ -158,7 +158,7 @@ class ServerWork:
     def _evaluated(self, state: ServerState, index: int) -> dict[str, Any]:
         """Return what the evaluation of a round adds to its line; nothing, where there is none."""
         config, last = self.learning.config, index + 1 == self.learning.config.rounds
-        if not last and (index + 1) % config.evaluation.every:
+        if not config.evaluation.due(index + 1, config.rounds):
             return {}
         tasks = config.evaluation.final_tasks if last else None
         scores, sample = evaluate(self.learning, state.theta, tasks or config.evaluation.tasks)

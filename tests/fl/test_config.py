@@ -130,6 +130,14 @@ def test_the_digest_follows_results_and_not_where_the_data_lie():
     config = check({})
     assert configuration.digest(config) == configuration.digest(check({"data_root": "/elsewhere"}))
     assert configuration.digest(config) != configuration.digest(check({"seed": 2}))
+    assert configuration.digest(config) != configuration.digest(check({"evaluation": {"dense_rounds": 1}}))
+
+
+def test_a_key_that_came_later_leaves_the_hash_of_runs_without_it():
+    without = check({}).model_dump(mode="json")
+    del without["evaluation"]["dense_rounds"]
+    content = configuration.shaping(check({}))
+    assert content["evaluation"] == without["evaluation"]
 
 
 def test_differences_name_the_keys():

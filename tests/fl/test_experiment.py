@@ -90,6 +90,19 @@ def test_a_run_of_another_configuration_is_not_resumed_and_the_keys_are_named(sm
         completed(small(("uplink", "snr_db", 3.0)), tmp_path / "a", cache, resume=True)
 
 
+def test_the_first_rounds_are_all_evaluated_and_nothing_else_changes(small, cache, tmp_path):
+    def lines(dense):
+        config = small(("evaluation", "every", 3), ("evaluation", "dense_rounds", dense))
+        config = config.model_copy(update={"rounds": 7})
+        text = completed(config, tmp_path / str(dense), cache).splitlines()
+        return [json.loads(line) for line in text]
+
+    usual, dense = lines(0), lines(4)
+    done = [[line["round"] + 1 for line in all_lines if "accuracy_by_step" in line] for all_lines in (usual, dense)]
+    assert done == [[3, 6, 7], [1, 2, 3, 4, 6, 7]]
+    assert all(one.items() <= two.items() for one, two in zip(usual, dense, strict=True))
+
+
 def test_evaluation_tasks_do_not_depend_on_the_seed_of_the_run(small, cache, tmp_path):
     samples = []
     for seed in (1, 2):

@@ -143,7 +143,7 @@ def b2(results: Results) -> Verdict:
     )
     across = {family: Mean.of(np.subtract(*speed(results, family, NUS[-1]))) for family in (UNIFORM, STRONG)}
     others = "; ".join(f"{_words(family)} {one.text(1)}" for family, one in across.items())
-    last = results.of(point(USUAL, 1))[0].config
+    about = results.of(point(USUAL, 1))[0].config
     return Verdict(
         "B2",
         "[R] Training with ν steps takes fewer rounds to 90 % of the best personalised accuracy. Shown if under class "
@@ -152,8 +152,8 @@ def b2(results: Results) -> Verdict:
         "evaluations).",
         shown(all(one.high < 0 for one in fewer.values())),
         f"Rounds, {figures}. Differences at ν = 5 {others}.",
-        f"{_speed_read(fewer)} An evaluation is made every {last.evaluation.every} rounds. "
-        f"{early_read([one for both in rounds.values() for one in both], last.evaluation.every)} A round with ν "
+        f"{_speed_read(fewer)} "
+        f"{early_read([one for both in rounds.values() for one in both], about.evaluation)} A round with ν "
         "steps takes ν + 1 gradients and ν products with a Hessian an outer step, so fewer rounds are not less "
         "computing.",
     )

@@ -48,7 +48,7 @@ def c1(cells: Table, others: Mapping[str, Curves]) -> Verdict:
 def c2(cells: Table) -> Verdict:
     """Return whether personalised accuracy scatters less over runs."""
     every, rounds = list(cells.values()), next(iter(cells.values())).rounds
-    half, last = len(rounds) // 2, len(rounds) - 1
+    half, last = int((rounds <= rounds[-1] / 2).sum()), len(rounds) - 1
     difference, own, initial = spread_difference(every, half)
     at_end, own_at_end, initial_at_end = spread_difference(every, last)
     return Verdict(
@@ -127,7 +127,8 @@ def peak(cells: Table, agents: int, kind: str) -> tuple[int, dict[int, Mean]]:
 def _earlier(cells: Table, rounds: np.ndarray) -> str:
     """Return a sentence about the best E in the course of training."""
     parts = []
-    for index in sorted({len(rounds) // 4, len(rounds) // 2} - {len(rounds) - 1}):
+    quarter, half = np.searchsorted(rounds, [rounds[-1] / 4, rounds[-1] / 2])
+    for index in sorted({quarter, half} - {len(rounds) - 1}):
         best = [
             max(PASSES, key=lambda passes: float(getattr(cells[agents, passes], kind)[:, index].mean()))
             for agents in AGENTS

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from fl.learning_config import Evaluation
 from tools.reproduce.p3_numbers import Curves, against_central, common_target, over_matched
 from tools.reproduce.reached import early_read, rounds_to
 from tools.reproduce.verdict import Mean, Outcome, Verdict, shown
@@ -13,8 +14,13 @@ TOLERANCE = 0.005
 STAGED, CONTROL = "FedAvg, then Reptile", "FedAvg all along"
 
 
-def c5(cells: Mapping[tuple[int, int], Curves]) -> Verdict:
-    """Return whether personalised accuracy is at a target in fewer rounds."""
+def c5(cells: Mapping[tuple[int, int], Curves], evaluation: Evaluation) -> Verdict:
+    """Return whether personalised accuracy is at a target in fewer rounds.
+
+    Args:
+        cells: settings of the table.
+        evaluation: of their runs.
+    """
     target = common_target(cells.values())
     ratios, rows, own_rounds, initial_rounds = [], [], [], []
     for (agents, passes), one in cells.items():
@@ -24,7 +30,6 @@ def c5(cells: Mapping[tuple[int, int], Curves]) -> Verdict:
         initial_rounds.append(initial)
         rows.append(f"{agents} agents, E = {passes} {np.mean(initial):.0f} / {np.mean(own):.0f}")
     mean = Mean.of(np.mean(ratios, axis=0))
-    every = int(cells[min(cells)].rounds[0])
     factor, low, high = (float(np.exp(value)) for value in (mean.value, mean.low, mean.high))
     return Verdict(
         "C5",
@@ -34,9 +39,8 @@ def c5(cells: Mapping[tuple[int, int], Curves]) -> Verdict:
         shown(mean.high < 0),
         f"to {target:.0%}: {factor:.2f} [{low:.2f}, {high:.2f}] times the rounds; rounds, initial / personalised: "
         f"{'; '.join(rows)}",
-        f"Between evaluations (every {every} rounds) accuracy is taken for linear. Personalised: "
-        f"{early_read(own_rounds, every)} Initial: {early_read(initial_rounds, every)} Where C1 holds "
-        "all along, this follows from it; how much is saved does not.",
+        f"{early_read(own_rounds + initial_rounds, evaluation)} Where C1 holds all along, this follows from it; how "
+        "much is saved does not.",
     )
 
 

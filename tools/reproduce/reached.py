@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from fl.learning_config import Evaluation
+
 
 def rounds_to(accuracy: np.ndarray, rounds: np.ndarray, target: np.ndarray | float) -> np.ndarray:
     """Return the rounds until each seed is first at its target, linear between evaluations, shape (seeds,).
@@ -32,15 +34,20 @@ def rounds_to(accuracy: np.ndarray, rounds: np.ndarray, target: np.ndarray | flo
     return np.where(above.any(1), crossed, where[-1])
 
 
-def early_read(found: Sequence[np.ndarray], first: int) -> str:
-    """Say how many runs are at their target by the first evaluation: where before it, is not measured.
+def early_read(found: Sequence[np.ndarray], evaluation: Evaluation) -> str:
+    """Say when evaluations are, and how many runs are at their target by the first: where before it, is not measured.
 
     Args:
         found: rounds to a target of several settings, shape (seeds,) each.
-        first: rounds done at the first evaluation.
+        evaluation: of the runs.
     """
-    runs = np.concatenate(found)
+    runs, dense = np.concatenate(found), evaluation.dense_rounds
+    first = 1 if dense else evaluation.every
+    often = (
+        f"after each of the first {dense} rounds, then every {evaluation.every}" if dense else f"every {first} rounds"
+    )
     return (
-        f"{int((runs <= first).sum())} of {len(runs)} runs are there by the first evaluation, after {first} rounds; of "
-        "these a straight line from accuracy 0 at round 0 says when."
+        f"Evaluations are {often}, and between two of them accuracy is taken for linear. {int((runs <= first).sum())} "
+        f"of {len(runs)} runs are there by the first evaluation; of these a straight line from accuracy 0 at round 0 "
+        "says when."
     )

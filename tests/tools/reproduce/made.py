@@ -21,7 +21,7 @@ def material(folder, paper, accuracy):
     """Results whose accuracy by step is accuracy(sweep, job, rounds done), of the short form."""
 
     def evaluated(name, job, rounds):
-        if rounds % job.config.evaluation.every and rounds != job.config.rounds:
+        if not job.config.evaluation.due(rounds, job.config.rounds):
             return {}
         steps = np.asarray(accuracy(name, job, rounds)).tolist()
         return {"new_agent_accuracy": steps[-1], "accuracy_by_step": steps}

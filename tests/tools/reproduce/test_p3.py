@@ -5,6 +5,7 @@ from itertools import product
 import numpy as np
 import pytest
 
+from fl.learning_config import Evaluation
 from tests.tools.reproduce.made import material, recipes
 from tools.reproduce.p3 import PAPER, judge
 from tools.reproduce.p3_drawings import switch_of
@@ -24,6 +25,7 @@ from tools.reproduce.p3_training import CONTROL, STAGED, c5, c6, c7
 from tools.reproduce.verdict import CHANGED, Outcome
 
 ROUNDS = np.array([10, 20, 30, 40])
+EVALUATION = Evaluation(every=10)
 SEEDS = 5
 DEVIATIONS = np.array([-2.0, -1.0, 0.0, 1.0, 2.0])[:, None] / 100
 
@@ -47,7 +49,7 @@ def peaked(agents, passes):
 
 def test_what_p3_says_is_shown_where_the_numbers_say_so():
     cells = table(peaked)
-    verdicts = c1(cells, {"text": made()}), c2(cells), c3(cells), c4(cells), c5(cells)
+    verdicts = c1(cells, {"text": made()}), c2(cells), c3(cells), c4(cells), c5(cells, EVALUATION)
     assert [verdict.outcome for verdict in verdicts] == [Outcome.SHOWN] * 5
     assert [verdict.item for verdict in verdicts] == ["C1", "C2", "C3", "C4", "C5"]
 
@@ -106,7 +108,7 @@ def test_every_run_reaches_the_common_target_and_one_does_not_reach_a_percent_mo
 
 
 def test_without_a_gain_personalised_models_need_as_many_rounds():
-    found = c5(table(gain=0.0, spread=1.0))
+    found = c5(table(gain=0.0, spread=1.0), EVALUATION)
     assert found.outcome is Outcome.NOT_SHOWN
     assert "1.00 [1.00, 1.00] times the rounds" in found.numbers
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from fl.learning_config import Evaluation
 from tools.reproduce.reached import early_read, rounds_to
 
 ROUNDS = np.array([10, 20, 30, 40])
@@ -37,7 +38,21 @@ def test_a_target_that_is_there_from_the_start_is_refused():
         rounds_to(np.array([[0.5]]), np.array([1]), 0.0)
 
 
-def test_runs_that_are_there_by_the_first_evaluation_are_counted():
+@pytest.mark.parametrize(
+    ("evaluation", "said"),
+    [
+        (
+            Evaluation(every=10),
+            "Evaluations are every 10 rounds, and between two",
+        ),
+        (
+            Evaluation(every=10, dense_rounds=6),
+            "after each of the first 6 rounds, then every 10",
+        ),
+    ],
+)
+def test_runs_that_are_there_by_the_first_evaluation_are_counted(evaluation, said):
     """Of two settings of two seeds: after 5 and 10 rounds, and after 15 and 20."""
-    said = early_read([np.array([5.0, 10.0]), np.array([15.0, 20.0])], 10)
-    assert said.startswith("2 of 4 runs are there by the first evaluation, after 10 rounds")
+    found = early_read([np.array([5.0, 10.0]), np.array([15.0, 20.0])], evaluation)
+    assert said in found
+    assert f"{0 if evaluation.dense_rounds else 2} of 4 runs are there by the first evaluation" in found
