@@ -12,7 +12,10 @@ from tools.reproduce.paper import Drawing, Material
 from tools.reproduce.shapes import band, forest, smoothed
 
 CURVES = "ideal", "30 dB", "19 dB", "10 dB", "no memory", "LMMSE"
-COMPARED = "ideal", "no noise", "30 dB", "10 dB", "M/d = .8", "M/d = .2", "phase only", "LMMSE", "no memory", "FedAvg"
+COMPARED = (
+    "ideal", "no noise", "30 dB", "10 dB", "M/d = .8", "M/d = .2", "phase only", "LMMSE", "no memory", "FedAvg",
+    "FedAvg, as many images",
+)  # fmt: skip
 BLOCKS = 20  # points of a smoothed curve
 
 
