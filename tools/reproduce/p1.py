@@ -35,7 +35,7 @@ PAPER = Paper(
         "max-pooling are not products with the Hessian; Adam at the server on the meta-gradient: in pilots of "
         "one seed, plain averaging at rates at which it learns as fast scattered by several points between links; the "
         "models, narrower than usual for the time they take. All settings of a seed see the same episodes. For A2 "
-        "four agents hold five characters each, one shot, and train for long."
+        "four agents hold five characters each, five shots, and train until they know them."
     ),
     sweeps=("link", "gap", "power"),
     judge=judge,
