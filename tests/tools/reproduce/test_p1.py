@@ -12,7 +12,7 @@ from fl.theory.floors import phase_only_floor
 from fl.theory.tasks import training_tasks
 from tests.tools.reproduce.made import recipes, written
 from tools.bench.oamp import SNRS_DB, TABLE
-from tools.reproduce import p1_bound, p1_drawings, p1_gap, p1_link, p1_power, p1_receiver
+from tools.reproduce import p1_bound, p1_drawings, p1_gap, p1_heard, p1_link, p1_power, p1_receiver
 from tools.reproduce.p1 import PAPER, judge
 from tools.reproduce.p1_receiver import Cell
 from tools.reproduce.verdict import CHANGED, Mean, Outcome
@@ -233,10 +233,19 @@ def test_the_losses_of_which_a_gap_is_made_stand_beside_that_of_guessing(made):
 def test_agents_that_sit_out_at_10_db_are_said_to(made):
     """One of two agents in four of ten rounds: two of ten, where noise is not all that differs from 30 dB."""
     results = made().sweeps["gap"]
-    assert p1_gap.sat_out(results, "10 dB") == pytest.approx(0.2)
+    assert p1_heard.sat_out(results, "10 dB") == pytest.approx(0.2)
     found = p1_gap.a2(results).analysis
     assert "of the agents of a round 20.0 % sit out at 10 dB, 0.0 % at 30 dB" in found.split("With phase_only")[0]
     assert "(0.0 % at 30 dB, 20.0 % at 10 dB)" in found.split("Apart,")[1]
+
+
+def test_who_sits_out_along_the_snr_ladder_is_said_beside_a1(made):
+    """One of two agents in four of ten rounds at 10 dB; where as many sit out at each SNR, only noise differs."""
+    results = made().sweeps["link"]
+    found = p1_link.a1(results).analysis
+    assert "Of the agents of a round 20.0 % at 10 dB, 0.0 % at 19 dB, 0.0 % at 30 dB sit out" in found
+    assert "the SNR ladder is one of who is heard as well as of noise." in found
+    assert p1_heard.ladder_read(results, ("19 dB", "30 dB")).endswith("the SNR ladder is one of noise alone.")
 
 
 @pytest.mark.parametrize(
