@@ -175,6 +175,17 @@ def test_oamp_that_loses_where_it_should_win_is_enough_against_a4(made, cells, m
     assert p1_receiver.a4(made().sweeps["link"]).outcome is Outcome.NOT_SHOWN
 
 
+def test_receivers_that_differ_where_the_reference_has_them_alike_are_said_to(made, cells, monkeypatch):
+    """LMMSE of the fixture is the reference's, which has 1 − 2M/d at 30 dB to within .1 dB."""
+    results = made().sweeps["link"]
+    alike = p1_receiver.a4(results).analysis
+    assert "In the 4 cells that the reference has alike the prior of OAMP gains nothing" in alike
+    assert "at 30 dB its median is within 0.1 dB of that." in alike
+    monkeypatch.setattr(p1_receiver, "table", lambda: cells(worse=3.0))
+    found = p1_receiver.a4(results).analysis
+    assert "unlike the reference, they differ: OAMP is better by -3.0" in found
+
+
 def test_what_is_within_its_interval_is_not_shown(made, cells):
     """The same means as where all is shown, with seeds that scatter more than settings differ."""
     sweeps = made(scatter=0.5).sweeps
