@@ -70,11 +70,12 @@ def d5(counts: Mapping[str, int]) -> Verdict:
     """Return whether no gradient is computed."""
     return Verdict(
         "D5",
-        "[A] Training is gradient-free. Rule: in a run with an evaluation no kernel of a backward pass is called, and "
-        "the same count sees those of FedAvg.",
+        "[A] Training is gradient-free. Rule: in a run with an evaluation autograd runs no kernel in a backward pass, "
+        "nobody else one that is named for such a pass, and the same count sees those of FedAvg.",
         shown(counts["FedACnnL"] == 0 and counts["FedAvg"] > 0),
         f"FedACnnL {counts['FedACnnL']}, a round of FedAvg with its evaluation {counts['FedAvg']}",
         "A whole run with torch.autograd forbidden is a law of the test suite (tests/fl/algorithms/test_analytic.py).",
+        "only kernels that are named for a backward pass counted; now all that one runs do.",
     )
 
 

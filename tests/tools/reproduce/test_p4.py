@@ -136,6 +136,21 @@ def test_gradients_are_seen_by_autograd_and_written_out_and_nothing_else_is():
         assert seen.count > 0
 
 
+def test_a_backward_pass_is_seen_whatever_its_kernels_are_called():
+    """The gradient of a sum of products runs products, of which none is named for a backward pass."""
+    weights, rows = torch.rand(3, 2, requires_grad=True), torch.rand(4, 3)
+    with BackwardKernels() as seen:
+        total = (rows @ weights).sum()
+        assert seen.count == 0
+        torch.autograd.grad(total, weights)
+    assert seen.count > 0
+
+
+def test_agents_of_several_threads_are_counted_as_those_of_one(cache):
+    several = check(EXPERIMENT | {"run": {"threads": 2}})
+    assert backward_work(several, cache) == backward_work(check(EXPERIMENT), cache)
+
+
 def test_closed_form_training_and_personalisation_have_no_backward_pass_and_fedavg_s_are_counted(cache):
     found = backward_work(check(EXPERIMENT), cache)
     assert found["FedACnnL"] == 0
