@@ -72,15 +72,3 @@ def memory_limit(delta: float, rate: float, gradient_power: float) -> float:
     if not 0 < delta <= 1:
         raise ValueError(f"delta must be in (0, 1], got {delta}")
     return 4 * (1 - delta) / delta**2 * rate**2 * gradient_power
-
-
-def relative_error_power(nmse: float, delta: float, rate: float, gradient_power: float) -> float:
-    """Return NMSE·2(1 + 4(1−δ)/δ²)·η²G², the largest ε of a sum received with this NMSE.
-
-    Args:
-        nmse: E‖e‖² over E‖(1/n)Σ S_k(m_i + ηg_i)‖², linear.
-        delta: δ = k/d.
-        rate: η.
-        gradient_power: G².
-    """
-    return nmse * 2 * (memory_limit(delta, rate, gradient_power) + rate**2 * gradient_power)

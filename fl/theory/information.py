@@ -24,8 +24,6 @@ from typing import Any
 
 import numpy as np
 
-from dsp.metrics import from_db
-
 SCALAR_BITS = 64  # of a double, which is how mean|s|² is told
 
 
@@ -69,11 +67,6 @@ def information_of(records: Sequence[Mapping[str, Any]], scalar_bits: int = SCAL
     uses = np.array([record.get("channel_uses") or 0 for record in records], float)
     agents = np.array([len(record["agents_scheduled"]) for record in records])
     return np.cumsum(round_information(uses, snr, agents, scalar_bits))
-
-
-def capacity(channel_uses: int, receive_snr_db: float, rounds: int) -> float:
-    """Return T·M·log(1 + P_rx/σ²), in nats, for rounds that are all alike."""
-    return rounds * channel_uses * float(np.log1p(from_db(receive_snr_db)))
 
 
 def _snr_db(record: Mapping[str, Any]) -> float:

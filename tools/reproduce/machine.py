@@ -7,8 +7,18 @@ from functools import lru_cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = "dsp", "fl", "radio", "tools"
-"""That measurements run."""
+MEASURING = (
+    "dsp/**/*.py",
+    "fl/**/*.py",
+    "radio/**/*.py",
+    "tools/bench/analytic/*.py",
+    *(f"tools/reproduce/p4_{part}.py" for part in ("central", "exact", "kept", "measured", "skew")),
+)
+"""Source that measurements run.
+
+How verdicts are worded and figures drawn is not of it: a changed sentence should cost no measurement. Nor is what plans
+runs and finds their files, since settings stand beside the code, nor calibration, which is of radios.
+"""
 PROCESSORS = Path("/proc/cpuinfo")
 
 
@@ -19,11 +29,16 @@ def machine() -> str:
 
 @lru_cache(maxsize=1)
 def code() -> str:
-    """Return a hash of the source as it is: a commit alone does not know what was edited since."""
+    """Return a hash of the measuring source as it is: a commit alone does not know what was edited since."""
     found = hashlib.sha256()
-    for path in sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py")):
+    for path in sources():
         found.update(f"{path.relative_to(ROOT)}\n".encode() + path.read_bytes())
     return found.hexdigest()[:16]
+
+
+def sources() -> list[Path]:
+    """Return the files that measurements depend on, in order."""
+    return sorted(path for pattern in MEASURING for path in ROOT.glob(pattern))
 
 
 def _processor() -> str:

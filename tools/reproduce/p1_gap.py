@@ -9,6 +9,7 @@ from math import log
 import numpy as np
 
 from tools.reproduce.p1_bound import bound_read
+from tools.reproduce.p1_heard import sat_out
 from tools.reproduce.p1_link import NO_NOISE, nmse_db
 from tools.reproduce.verdict import Mean, Verdict, shown
 from tools.sweep.results import Results
@@ -58,13 +59,6 @@ def parts(results: Results) -> dict[str, tuple[str, str]]:
     """Return what is done to the gap one thing after the other, as pairs of settings: compression, then noise."""
     noisy = [point for point in NOISE if point in results.points]
     return {"compression alone": (NO_NOISE, IDEAL)} | {f"noise of {one}": (one, NO_NOISE) for one in noisy}
-
-
-def sat_out(results: Results, point: str) -> float:
-    """Return the share of the scheduled agents that were not heard, over all rounds and seeds."""
-    records = [record for history in results.histories(point) for record in history]
-    scheduled, heard = (sum(len(record[f"agents_{who}"]) for record in records) for who in ("scheduled", "heard"))
-    return 1 - heard / scheduled
 
 
 def a2(results: Results) -> Verdict:

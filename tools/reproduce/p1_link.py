@@ -5,6 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from tools.reproduce.p1_heard import ladder_read
 from tools.reproduce.verdict import Mean, Verdict, shown
 from tools.sweep.results import Results
 
@@ -67,7 +68,8 @@ def a1(results: Results) -> Verdict:
         "ends of the differences in accuracy to ideal links are at or above −2 points.",
         shown(not rises and falls and all(change.low >= -MARGIN for change in near.values())),
         f"Training loss, {losses}; paired change {changes}. Accuracy minus that of ideal links: {accuracies}.",
-        f"{_ladders_read(whole)} {_near_read(near)} Errors of the recovered sum, median NMSE: {_errors(results)}.",
+        f"{_ladders_read(whole)} {ladder_read(results, SNR)} {_near_read(near)} "
+        f"Errors of the recovered sum, median NMSE: {_errors(results)}.",
     )
 
 

@@ -36,6 +36,8 @@ IMAGES = 80, 120
 """Of an agent, from which ten train on more images than a head of 8 filters has features: fewer do not determine it."""
 SCARCE = 20
 """Images of an agent that are too few."""
+NO_PASS = -1
+"""What torch calls the backward pass that a thread is in where it is in none."""
 
 
 def distances(config: Config, cache: Path, trials: int) -> list[dict[str, Any]]:
@@ -68,15 +70,20 @@ def distances(config: Config, cache: Path, trials: int) -> list[dict[str, Any]]:
 
 
 class BackwardKernels(TorchDispatchMode):
-    """Counts kernels of backward passes, by whomever called: autograd, or code that writes a gradient out."""
+    """Counts what is computed of gradients in the thread that enters it.
+
+    That is every kernel that autograd runs in a backward pass, whatever its name, and elsewhere every kernel that is
+    named for one, which code that writes a gradient out calls (`fl.models.Mlp`). A gradient that is written out of
+    other kernels alone is not seen.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.count = 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Count an operation whose name says that it is of a backward pass, and do it."""
-        self.count += "backward" in func.__name__
+        """Count an operation that a backward pass runs, or whose name says that it is of one, and do it."""
+        self.count += torch._C._current_graph_task_id() != NO_PASS or "backward" in func.__name__
         return func(*args, **(kwargs or {}))
 
 
@@ -97,11 +104,13 @@ def scarce(config: Config, cache: Path, ridges: Sequence[float]) -> list[float]:
 
 
 def backward_work(config: Config, cache: Path) -> dict[str, int]:
-    """Return how many steps of a backward pass training and personalisation take, in closed form and by FedAvg.
+    """Return how many kernels of a backward pass training and personalisation run, in closed form and by FedAvg.
 
-    One thread, so that all of it is seen; FedAvg is there to show that a gradient would be.
+    Of one thread, whatever the configuration has, so that no agent is computed where nothing is counted; FedAvg is
+    there to show that a gradient would be seen.
     """
-    rounds = {"FedACnnL": config, "FedAvg": changed(config, {"rounds": 1, "algorithm": FEDAVG})}
+    alone = changed(config, {"run": {"threads": 1}})
+    rounds = {"FedACnnL": alone, "FedAvg": changed(alone, {"rounds": 1, "algorithm": FEDAVG})}
     found = {}
     for name, about in rounds.items():
         parts = assemble(about, cache)

@@ -102,7 +102,7 @@ def d4(skew: Skew) -> Verdict:
         "points with its interval, and FedAvg's falls with two and with one with an interval below 0.",
         shown(same and falls),
         rows,
-        f"{'; '.join(verdicts)}. By D1 the weights are a function of all data together: what changes between these "
-        "ways of dealing is which images were dealt at all, and nothing else. FedAvg has the same number of rounds "
+        f"{'; '.join(verdicts)}. Where D1 holds the weights are a function of all data together, so that between "
+        "these ways of dealing only the images that were dealt at all differ. FedAvg has the same number of rounds "
         "each time, with all agents in each.",
     )

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fl.theory.information import capacity, information_of, round_information
+from fl.theory.information import information_of, round_information
 
 CHANNEL = {"channel_uses": 100, "receive_snr_db": 10.0, "agents_scheduled": [0, 1], "outcome": "ok"}
 NATS = 100 * np.log(11) + 2 * 64 * np.log(2)
@@ -11,11 +11,6 @@ NATS = 100 * np.log(11) + 2 * 64 * np.log(2)
 
 def test_a_gaussian_channel_of_one_symbol_carries_its_capacity():
     assert round_information(np.array([1.0]), np.array([0.0])) == pytest.approx(np.log(2))
-
-
-def test_rounds_that_are_all_alike_carry_the_capacity_of_one_each():
-    alike = round_information(np.full(7, 100), np.full(7, 10.0))
-    assert capacity(100, 10.0, 7) == pytest.approx(alike.sum())
 
 
 def test_no_scaling_of_a_gaussian_input_carries_more_than_the_capacity():

@@ -1,5 +1,6 @@
 """A page names the code of its runs, whoever draws it."""
 
+import ast
 import json
 
 import pytest
@@ -59,10 +60,68 @@ def test_a_processor_has_its_name_and_another_source_another_hash(tmp_path, monk
     (tmp_path / "cpuinfo").write_text("processor\t: 0\nmodel name\t: A Processor @ 2 GHz\nmodel name\t: B\n")
     monkeypatch.setattr(machine, "PROCESSORS", tmp_path / "cpuinfo")
     assert machine.machine().startswith("A Processor @ 2 GHz, ")
-    (tmp_path / "fl").mkdir()
-    monkeypatch.setattr(machine, "ROOT", tmp_path)
-    hashes = []
-    for text in ("a = 1", "a = 2", "a = 1"):
-        (tmp_path / "fl" / "one.py").write_text(text)
-        hashes.append(machine.code.__wrapped__())
+    hashes = [hash_with(tmp_path, monkeypatch, "fl/one.py", text) for text in ("a = 1", "a = 2", "a = 1")]
     assert hashes[0] == hashes[2] != hashes[1]
+
+
+def hash_with(folder, monkeypatch, name, text):
+    """The hash of a source in which a file has this text."""
+    monkeypatch.setattr(machine, "ROOT", folder)
+    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_text(text)
+    return machine.code.__wrapped__()
+
+
+@pytest.mark.parametrize(
+    ("name", "counts"),
+    [
+        ("dsp/sensing.py", True),
+        ("fl/analytic/solve.py", True),
+        ("radio/files.py", True),
+        ("tools/bench/analytic/race.py", True),
+        ("tools/reproduce/p4_exact.py", True),
+        ("tools/reproduce/p4_verdicts.py", False),
+        ("tools/reproduce/p4_drawings.py", False),
+        ("tools/reproduce/p1_link.py", False),
+        ("tools/bench/oamp.py", False),
+        ("tools/cli.py", False),
+        ("calibration/gains.py", False),
+    ],
+)
+def test_a_measurement_is_made_again_for_a_change_of_what_it_runs_and_of_nothing_else(
+    name, counts, tmp_path, monkeypatch
+):
+    before, after = (hash_with(tmp_path, monkeypatch, name, text) for text in ("a = 1", "a = 2"))
+    assert (before != after) == counts
+
+
+def test_all_that_p4_s_measurements_import_is_in_the_hash():
+    """But what plans runs and finds their files, the machine itself, and calibration, of which no run of P4 has any."""
+    apart = {
+        "calibration",
+        "tools/sweep",
+        "tools/reproduce/machine.py",
+        "tools/reproduce/paper.py",
+        "tools/reproduce/verdict.py",
+    }
+    found, left = set(), [machine.ROOT / "tools/reproduce/p4_measured.py"]
+    while left:
+        path = left.pop()
+        if path not in found:
+            found.add(path)
+            left += imported(path)
+    assert machine.ROOT / "fl/analytic/solve.py" in found
+    missing = {str(path.relative_to(machine.ROOT)) for path in found - set(machine.sources())}
+    assert {name for name in missing if name not in apart and name.rsplit("/", 1)[0] not in apart} == set()
+
+
+def imported(path):
+    """The files of this project that a file imports."""
+    names = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom):
+            names += [node.module, *(f"{node.module}.{name.name}" for name in node.names)]
+        elif isinstance(node, ast.Import):
+            names += [name.name for name in node.names]
+    places = [machine.ROOT / name.replace(".", "/") for name in names]
+    return [file for place in places for file in (place.with_suffix(".py"), place / "__init__.py") if file.exists()]

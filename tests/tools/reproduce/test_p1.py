@@ -12,7 +12,7 @@ from fl.theory.floors import phase_only_floor
 from fl.theory.tasks import training_tasks
 from tests.tools.reproduce.made import recipes, written
 from tools.bench.oamp import SNRS_DB, TABLE
-from tools.reproduce import p1_bound, p1_drawings, p1_gap, p1_link, p1_power, p1_receiver
+from tools.reproduce import p1_bound, p1_drawings, p1_gap, p1_heard, p1_link, p1_power, p1_receiver
 from tools.reproduce.p1 import PAPER, judge
 from tools.reproduce.p1_receiver import Cell
 from tools.reproduce.verdict import CHANGED, Mean, Outcome
@@ -175,6 +175,17 @@ def test_oamp_that_loses_where_it_should_win_is_enough_against_a4(made, cells, m
     assert p1_receiver.a4(made().sweeps["link"]).outcome is Outcome.NOT_SHOWN
 
 
+def test_receivers_that_differ_where_the_reference_has_them_alike_are_said_to(made, cells, monkeypatch):
+    """LMMSE of the fixture is the reference's, which has 1 − 2M/d at 30 dB to within .1 dB."""
+    results = made().sweeps["link"]
+    alike = p1_receiver.a4(results).analysis
+    assert "In the 4 cells that the reference has alike the prior of OAMP gains nothing" in alike
+    assert "at 30 dB its median is within 0.1 dB of that." in alike
+    monkeypatch.setattr(p1_receiver, "table", lambda: cells(worse=3.0))
+    found = p1_receiver.a4(results).analysis
+    assert "unlike the reference, they differ: OAMP is better by -3.0" in found
+
+
 def test_what_is_within_its_interval_is_not_shown(made, cells):
     """The same means as where all is shown, with seeds that scatter more than settings differ."""
     sweeps = made(scatter=0.5).sweeps
@@ -233,10 +244,19 @@ def test_the_losses_of_which_a_gap_is_made_stand_beside_that_of_guessing(made):
 def test_agents_that_sit_out_at_10_db_are_said_to(made):
     """One of two agents in four of ten rounds: two of ten, where noise is not all that differs from 30 dB."""
     results = made().sweeps["gap"]
-    assert p1_gap.sat_out(results, "10 dB") == pytest.approx(0.2)
+    assert p1_heard.sat_out(results, "10 dB") == pytest.approx(0.2)
     found = p1_gap.a2(results).analysis
     assert "of the agents of a round 20.0 % sit out at 10 dB, 0.0 % at 30 dB" in found.split("With phase_only")[0]
     assert "(0.0 % at 30 dB, 20.0 % at 10 dB)" in found.split("Apart,")[1]
+
+
+def test_who_sits_out_along_the_snr_ladder_is_said_beside_a1(made):
+    """One of two agents in four of ten rounds at 10 dB; where as many sit out at each SNR, only noise differs."""
+    results = made().sweeps["link"]
+    found = p1_link.a1(results).analysis
+    assert "Of the agents of a round 20.0 % at 10 dB, 0.0 % at 19 dB, 0.0 % at 30 dB sit out" in found
+    assert "the SNR ladder is one of who is heard as well as of noise." in found
+    assert p1_heard.ladder_read(results, ("19 dB", "30 dB")).endswith("the SNR ladder is one of noise alone.")
 
 
 @pytest.mark.parametrize(

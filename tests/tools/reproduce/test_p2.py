@@ -79,6 +79,28 @@ def test_a_gradient_without_its_hessian_fails_b4_and_b3(monkeypatch):
     assert p2_gradients.b5().outcome is Outcome.NOT_SHOWN
 
 
+@pytest.mark.parametrize(
+    ("costs", "scatter", "words"),
+    [
+        ({1: 0.01, 5: 0.04}, 0.0, "grows with ν (ν = 5 minus ν = 1, paired over seeds: +3.0 [3.0, 3.0] points)"),
+        ({1: 0.03, 5: 0.0}, 0.0, "shrinks with ν (ν = 5 minus ν = 1, paired over seeds: -3.0 [-3.0, -3.0] points)"),
+        ({1: 0.01, 5: 0.02}, 0.02, "is not seen to grow (ν = 5 minus ν = 1, paired over seeds: +1.0 ["),
+    ],
+)
+def test_what_first_order_costs_in_training_is_said_to_grow_only_where_it_does(made, costs, scatter, words):
+    """Costs of ν = 1 and 5; of seeds 1 to 5 the cost at ν = 5 scatters about its mean."""
+
+    def by_step(sweep, job, rounds):
+        nu = int(job.point.rsplit("= ", 1)[1])
+        lost = (costs[nu] + scatter * (job.seed - 3) * (nu == 5)) if "first order" in job.point else 0.0
+        return [0.8 - lost + 0.002 * job.seed] * 6
+
+    said = p2_steps.first_order_trained(made(by_step).sweeps["steps"])
+    assert f"{100 * costs[1]:+.1f} [" in said[0]
+    assert f"this cost {words}" in said[0]
+    assert said[0] in p2_gradients.b5(said).analysis
+
+
 def test_the_figure_by_steps_has_the_same_evaluations_as_b1(made):
     results = made()
     lines = p2_drawings.by_step(results).axes[0].lines

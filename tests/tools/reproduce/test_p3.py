@@ -134,6 +134,34 @@ def test_the_reptile_stage_has_to_do_more_than_further_rounds_and_cost_nothing(s
     assert ("a part of the rise is mere training" in found.analysis) == (control[0] > 0.8)
 
 
+@pytest.mark.parametrize(
+    ("steps", "words"),
+    [
+        ((0.02, 0.02), "moves by 2.0 points, less than that of FedAvg in these rounds (5.0; difference -3.0"),
+        ((0.09, 0.09), "moves by 9.0 points, more than that of FedAvg in these rounds (5.0; difference +4.0"),
+        ((0.05, 0.05), "moves by 5.0 points, not told apart from that of FedAvg in these rounds (5.0; difference +0.0"),
+    ],
+)
+def test_the_stage_is_called_calmer_than_fedavg_only_where_it_is(steps, words):
+    """From .8 after 20 rounds, up by the first step and down by the second; seeds move alike, FedAvg by .05."""
+
+    def moved(up, down):
+        rows = np.array([0.7, 0.8, 0.8 + up, 0.8 + up - down])
+        return Curves(ROUNDS, rows + DEVIATIONS, rows + DEVIATIONS)
+
+    found = c6(moved(*steps), moved(0.05, 0.05), 20).analysis
+    assert words in found
+    assert "which of the two does what, if any, is not tested here" in found
+
+
+def test_what_c1_and_c2_say_of_runs_is_counted():
+    """Gains of .05 in each cell but one, which has .02; three seeds."""
+    found = c1(table() | {(5, 10): made(gain=0.02)}, {"text": made(gain=0.3)}).analysis
+    assert "gain 2.0 to 5.0 points by cell" in found
+    few = {key: Curves(one.rounds, one.initial[:3], one.personalised[:3]) for key, one in table().items()}
+    assert "At a single evaluation 3 runs say little" in c2(few).analysis
+
+
 def central(offset=0.02):
     """Initial accuracy from .5 to .9, a wobble in it, and personalised accuracy on a line above it."""
     initial = np.array([0.5, 0.6, 0.72, 0.69, 0.8, 0.9]) + DEVIATIONS

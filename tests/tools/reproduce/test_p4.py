@@ -88,8 +88,17 @@ def test_one_setting_that_is_not_exact_is_enough_against_d1():
     assert d1(rows(1e-12, 2e-8)).outcome is Outcome.NOT_SHOWN
 
 
+def test_an_error_that_does_not_grow_as_gamma_shrinks_is_not_said_to():
+    found = rows(1e-12)
+    assert "the error grows as γ shrinks: 2.0e-08 with γ = 1e-05, 2.0e-10 with γ = 0.001" in d1(found).analysis
+    assert "the error does not grow" in d1(found | {"scarce": {"0.001": 2e-8, "1e-05": 2e-10}}).analysis
+
+
 def raced(*ratios, reached=True):
-    found = [{"ratio": ratio, "processor_ratio": ratio / 2, "reached": reached} for ratio in ratios]
+    found = [
+        {"ratio": ratio, "processor_ratio": ratio / 2, "reached": reached, "fedavg_rounds": 10 + index}
+        for index, ratio in enumerate(ratios)
+    ]
     return {"rows": found, "seconds": 1.0, "fedavg_seconds": 9.0, "accuracy": 0.9, "fedavg_rounds": 20.0}
 
 
@@ -99,6 +108,7 @@ def test_the_interval_of_the_ratio_has_to_be_below_what_is_claimed_for_each_size
     found = d2({"small": fast, "large": scattered})
     assert found.outcome is Outcome.NOT_SHOWN
     assert "with its interval: large." in found.analysis
+    assert "small: 10 to 12; large: 10 to 12." in found.analysis
     assert "In 3 races FedAvg did not get there" in d2({"small": raced(0.1, 0.1, 0.1, reached=False)}).analysis
 
 
@@ -124,6 +134,21 @@ def test_gradients_are_seen_by_autograd_and_written_out_and_nothing_else_is():
         with BackwardKernels() as seen:
             loss.gradient(theta, (images, labels))
         assert seen.count > 0
+
+
+def test_a_backward_pass_is_seen_whatever_its_kernels_are_called():
+    """The gradient of a sum of products runs products, of which none is named for a backward pass."""
+    weights, rows = torch.rand(3, 2, requires_grad=True), torch.rand(4, 3)
+    with BackwardKernels() as seen:
+        total = (rows @ weights).sum()
+        assert seen.count == 0
+        torch.autograd.grad(total, weights)
+    assert seen.count > 0
+
+
+def test_agents_of_several_threads_are_counted_as_those_of_one(cache):
+    several = check(EXPERIMENT | {"run": {"threads": 2}})
+    assert backward_work(several, cache) == backward_work(check(EXPERIMENT), cache)
 
 
 def test_closed_form_training_and_personalisation_have_no_backward_pass_and_fedavg_s_are_counted(cache):
@@ -166,6 +191,19 @@ def swept(*means):
 )
 def test_a_threshold_is_one_that_some_snr_is_below_and_another_above(means, outcome):
     assert air(swept(*means)).outcome is outcome
+
+
+def test_clipping_and_gamma_are_said_to_be_needed_only_where_each_alone_has_no_threshold():
+    found = swept(0.1, 0.2, 0.9)
+    both, *others = VARIANTS
+    assert "There is a threshold without both as well: γ at the noise scale, clipped, neither." in air(found).analysis
+    flat = [[0.1, 0.1]] * 3
+    alone = found | {"curves": {name: found["curves"][both] if name == both else flat for name in VARIANTS}}
+    assert (
+        f"There is a threshold with both, and none in these SNRs without: {', '.join(others)}." in air(alone).analysis
+    )
+    none = found | {"curves": dict.fromkeys(VARIANTS, flat)}
+    assert "There is no threshold in these SNRs, with both or without." in air(none).analysis
 
 
 @pytest.mark.parametrize("quick", [True, False])
