@@ -134,9 +134,9 @@ def _word(change: Mean) -> str:
 def cause(name: str, change: Mean) -> str:
     """Say what became of one of the two losses that the gap is made of."""
     if change.low > 0:
-        found = f"rises beyond its interval ({change.text()}): noise costs there"
+        found = f"rises beyond its interval ({change.text()})"
     elif change.high < 0:
-        found = f"falls beyond its interval ({change.text()}): noise helps there"
+        found = f"falls beyond its interval ({change.text()})"
     else:
         found = f"changes by no more than is resolved ({change.text()})"
     return f"the loss on {name} {found}"

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 
 from tools.reproduce.p2_drawings import DRAWINGS
 from tools.reproduce.p2_gradients import b3, b4, b5
-from tools.reproduce.p2_steps import b1, b2, first_order_trained
+from tools.reproduce.p2_speed import b2
+from tools.reproduce.p2_steps import b1, first_order_trained
 from tools.reproduce.paper import Material, Paper
 from tools.reproduce.verdict import Verdict
 

@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from tools.report.figures import SIZE, axes, colour, legend
-from tools.reproduce import p2_steps, p2_theory
+from tools.reproduce import p2_speed, p2_steps, p2_theory
 from tools.reproduce.p2_gradients import NUS, REFERENCE, first_order_error
 from tools.reproduce.p2_steps import PARTITIONS, USUAL, accuracy, gain, has, point
 from tools.reproduce.paper import Drawing, Material
@@ -40,7 +40,7 @@ def gains(material: Material) -> Figure:
     results = material.sweeps["steps"]
     rows = [
         (point(family, nu), Mean.of(gain(results, family, nu)))
-        for family in (*PARTITIONS, p2_steps.FAST)
+        for family in (*PARTITIONS, *p2_steps.FAST_PARTITIONS)
         for nu in NUS[1:]
         if has(results, family, nu)
     ]
@@ -51,8 +51,8 @@ def rounds(material: Material) -> Figure:
     """Return the difference in rounds to 90 % of the best accuracy, by partition and ν."""
     results = material.sweeps["steps"]
     rows = [
-        (point(family, nu), Mean.of(np.subtract(*p2_steps.speed(results, family, nu))))
-        for family in (*PARTITIONS, p2_steps.FAST)
+        (point(family, nu), Mean.of(np.subtract(*p2_speed.speed(results, family, nu))))
+        for family in (*PARTITIONS, *p2_steps.FAST_PARTITIONS)
         for nu in NUS[1:]
         if has(results, family, nu)
     ]

@@ -140,7 +140,7 @@ def c7(cells: Mapping[tuple[int, int], Curves], central: Curves, staged: Curves)
         "hold, on the same partition and network, and with the same personalisation. A model that still swings from "
         "round to round loses initial accuracy that a few steps give back, whoever trained it, so a part of the "
         f"difference may be that; it is, in points, {apart}. More agents in the mean, and the small steps of Adam, "
-        "make a model swing less.",
+        "may make a model swing less; that is not tested here.",
         "runs beyond what central training had were compared with its highest or lowest; now they are left out.",
     )
 

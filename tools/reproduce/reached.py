@@ -46,8 +46,10 @@ def early_read(found: Sequence[np.ndarray], evaluation: Evaluation) -> str:
     often = (
         f"after each of the first {dense} rounds, then every {evaluation.every}" if dense else f"every {first} rounds"
     )
-    return (
-        f"Evaluations are {often}, and between two of them accuracy is taken for linear. {int((runs <= first).sum())} "
-        f"of {len(runs)} runs are there by the first evaluation; of these a straight line from accuracy 0 at round 0 "
-        "says when."
+    early = int((runs <= first).sum())
+    before = (
+        f"{early} of {len(runs)} runs are there by the first, for which a line from accuracy 0 at round 0 says when."
+        if early
+        else "No run is there by the first."
     )
+    return f"Evaluations are {often}, and between two of them accuracy is taken for linear. {before}"

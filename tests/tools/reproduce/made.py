@@ -17,8 +17,8 @@ def recipes(paper, quick, overrides=()):
     return {name: read_jobs(EXPERIMENTS / paper.key / f"{name}.toml", quick, overrides) for name in paper.sweeps}
 
 
-def material(folder, paper, accuracy):
-    """Results whose accuracy by step is accuracy(sweep, job, rounds done), of the short form."""
+def material(folder, paper, accuracy, quick=True):
+    """Results whose accuracy by step is accuracy(sweep, job, rounds done), of the short form or the long one."""
 
     def evaluated(name, job, rounds):
         if not job.config.evaluation.due(rounds, job.config.rounds):
@@ -26,13 +26,13 @@ def material(folder, paper, accuracy):
         steps = np.asarray(accuracy(name, job, rounds)).tolist()
         return {"new_agent_accuracy": steps[-1], "accuracy_by_step": steps}
 
-    return written(folder, paper, evaluated)
+    return written(folder, paper, evaluated, quick=quick)
 
 
-def written(folder, paper, record, overrides=()):
-    """Results whose rounds have the keys of record(sweep, job, rounds done), of the short form."""
+def written(folder, paper, record, overrides=(), quick=True):
+    """Results whose rounds have the keys of record(sweep, job, rounds done), of the short form or the long one."""
     sweeps = {}
-    for name, jobs in recipes(paper, True, overrides).items():
+    for name, jobs in recipes(paper, quick, overrides).items():
         sweeps[name] = Results(folder / name, jobs)
         for job in jobs:
             path = run_folder(folder / name, job).history
@@ -40,4 +40,4 @@ def written(folder, paper, record, overrides=()):
             history = History(path)
             for index in range(job.config.rounds):
                 history.append({"schema": SCHEMA, "round": index} | record(name, job, index + 1))
-    return Material(sweeps, folder, folder / "cache", True, lambda text: None)
+    return Material(sweeps, folder, folder / "cache", quick, lambda text: None)

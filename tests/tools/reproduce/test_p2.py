@@ -6,17 +6,21 @@ import numpy as np
 import pytest
 
 from tests.tools.reproduce.made import material, recipes
-from tools.reproduce import p2_drawings, p2_gradients, p2_steps
+from tools.reproduce import p2_drawings, p2_gradients, p2_speed, p2_steps
 from tools.reproduce.p2 import PAPER, judge
 from tools.reproduce.verdict import Outcome
 
 
-def accuracy(gains=(0.01, 0.02, 0.04), early=0.3):
-    """Accuracy by step: gains of the partitions after as many steps as in training; `early` is gained speed."""
+def accuracy(gains=(0.01, 0.02, 0.04), early=0.3, fast=(0.0, 0.0, 0.0)):
+    """Accuracy by step: gains of the partitions after as many steps as in training; `early` is gained speed.
+
+    `fast` are the gains at ten times the inner rate.
+    """
 
     def by_step(sweep, job, rounds):
         family, nu = job.point.rsplit(", ν = ", 1)
-        of_family = dict(zip(p2_steps.PARTITIONS, gains, strict=True)).get(family, 0.0)
+        families = (*p2_steps.PARTITIONS, *p2_steps.FAST_PARTITIONS)
+        of_family = dict(zip(families, (*gains, *fast), strict=True)).get(family, 0.0)
         grown = 1 - np.exp(-rounds / (10 * (1 - early * (int(nu) > 1))))
         return [(0.8 + of_family * (step == int(nu) > 1) + 0.002 * job.seed) * grown for step in range(6)]
 
@@ -27,8 +31,8 @@ def accuracy(gains=(0.01, 0.02, 0.04), early=0.3):
 def made(tmp_path):
     count = iter(range(100))
 
-    def make(by_step=None, **changed):
-        return material(tmp_path / str(next(count)), PAPER, by_step or accuracy(**changed))
+    def make(by_step=None, quick=True, **changed):
+        return material(tmp_path / str(next(count)), PAPER, by_step or accuracy(**changed), quick)
 
     return make
 
@@ -66,9 +70,25 @@ def test_a_gain_that_does_not_grow_with_heterogeneity_is_enough_against_b1(made)
 
 
 def test_more_rounds_are_enough_against_b2(made):
-    found = p2_steps.b2(made(early=-0.5).sweeps["steps"])
+    found = p2_speed.b2(made(early=-0.5).sweeps["steps"])
     assert found.outcome is Outcome.NOT_SHOWN
     assert "more rounds at ν = 2, 3, 5" in found.analysis
+
+
+@pytest.mark.parametrize(
+    ("fast", "early", "of_b1", "of_b2"),
+    [
+        ((0.01, 0.02, 0.04), 0.3, "two classes minus iid +3.0 [3.0, 3.0]: there the statement holds", "holds"),
+        ((0.04, 0.02, 0.01), -0.5, "two classes minus iid -3.0 [-3.0, -3.0]: there the statement does not", "does not"),
+        ((0.01, -0.02, 0.04), 0.0, "-2.0 [-2.0, -2.0] at ν = 5 points under class skew", "does not"),
+    ],
+)
+def test_ten_times_the_rate_is_judged_by_the_same_rule_beside_the_usual_one(made, fast, early, of_b1, of_b2):
+    results = made(quick=False, gains=(0.0, 0.0, 0.0), fast=fast, early=early).sweeps["steps"]
+    found = p2_steps.b1(results)
+    assert found.outcome is Outcome.NOT_SHOWN
+    assert of_b1 in found.analysis
+    assert f"there the statement {of_b2}" in p2_speed.b2(results).analysis
 
 
 def test_a_gradient_without_its_hessian_fails_b4_and_b3(monkeypatch):
