@@ -73,11 +73,13 @@ def _welcomed(state: AgentMachine, event: Welcomed) -> Step:
 
 
 def _said(state: AgentMachine, event: Said) -> Step:
-    if event.agent != state.agent or event.kind not in _SAID:
+    if event.agent != state.agent:
         return state, ()
-    if event.kind is Open:
+    if event.kind is Open:  # the only word that may be about another attempt
         return _open(state, event.attempt)
-    return _SAID[event.kind](state, event) if event.attempt == state.attempt else (state, ())
+    if event.kind not in _SAID or event.attempt != state.attempt:
+        return state, ()
+    return _SAID[event.kind](state, event)
 
 
 def _open(state: AgentMachine, attempt: Attempt) -> Step:
@@ -281,7 +283,6 @@ def _sent(state: AgentMachine) -> Send:
 
 
 _SAID: dict[type, Callable[[AgentMachine, Said], Step]] = {
-    Open: lambda state, event: _open(state, event.attempt),
     Sound: _sound,
     Grant: _granted,
     Close: _verdict,

@@ -27,7 +27,7 @@ from fl.uplink.base import Array
 from fl.uplink.codec import Codec
 from fl.uplink.conflicts import fading_conflicts, fixed_conflicts, silence_conflicts
 from fl.uplink.off_air import Kind
-from fl.uplink.settings import fading_law, power_control
+from fl.uplink.settings import multiple_access, power_control
 from fl.uplink.symbol import SymbolAgent, SymbolServer
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def _channel_uses(config: "Config", length: int) -> int:
 
 def _server(config: "Config", length: int, reference: Array) -> SymbolServer:
     control = replace(power_control(config), rule="erasure")
-    return SymbolServer(_codec(config, length), control, fading_law(config), config.uplink.fading.blocks, reference)
+    return SymbolServer(_codec(config, length), multiple_access(config, control), reference)
 
 
 def _agent(config: "Config", length: int, oracle: bool) -> SymbolAgent:

@@ -22,16 +22,15 @@ from array_api_compat import array_namespace, device
 
 from dsp.sparsify import count
 from fl.algorithms.base import Conflict
-from fl.fading import BlockFading
 from fl.streams import Purpose, stream
 from fl.uplink.base import Array, Delivery
-from fl.uplink.channel import draw_gains, noise, on_symbols, rows, superpose
+from fl.uplink.channel import on_symbols
 from fl.uplink.codec import mean_power, placed
 from fl.uplink.conflicts import fading_conflicts, silence_conflicts
-from fl.uplink.grant import Grant, PowerControl
+from fl.uplink.multiple_access import GrantedAccess, MultipleAccess
 from fl.uplink.off_air import Kind, OffAirAgent, OffAirServer
 from fl.uplink.roles import NOBODY, AgentGrant, BeaconReport, Decision, TransmitReport, in_order, powers_of
-from fl.uplink.settings import fading_law, power_control
+from fl.uplink.settings import multiple_access, power_control
 from fl.uplink.symbol import encode
 
 if TYPE_CHECKING:
@@ -142,21 +141,15 @@ class OneBitServer(OffAirServer):
 
     Args:
         ballot: of the run.
-        power_control: the rule for who sends, and how strongly.
-        fading: law of the channel gains.
-        blocks: independent fading blocks in a round.
+        channel: of the run.
         reference: real values of the library, device and precision in which the vote is wanted.
     """
 
     carries: ClassVar[str | None] = "symbols"
     ballot: Ballot
-    power_control: PowerControl
-    fading: BlockFading
-    blocks: int
+    channel: MultipleAccess
     reference: Array = field(default_factory=lambda: torch.zeros(1))
-    _round: int = field(default=0, init=False)
-    _gains: np.ndarray = field(default_factory=lambda: np.zeros((0, 1)), init=False)
-    _grant: Grant | None = field(default=None, init=False)
+    _access: GrantedAccess | None = field(default=None, init=False)
 
     def decide(
         self,
@@ -167,33 +160,28 @@ class OneBitServer(OffAirServer):
         absent: Mapping[int, str] = NOBODY,
     ) -> Decision:
         """Draw the channels of a round, and return who votes; who is absent has none."""
-        self.agents, self._round = agents, round_index
-        self._gains = draw_gains(self.fading, self.blocks, agents, absent, self.ballot.seed, round_index)
         power = np.array([float(symbol_power.get(agent, 0.0) > 0) for agent in agents])  # of a full ballot: |s|² = 1
-        grant = self._grant = self.power_control.grant(agents, power, self._gains)
-        self.excluded = grant.excluded | dict(absent)
-        grants = {agents[row]: AgentGrant(1.0, grant.weights[row]) for row in np.flatnonzero(grant.heard)}
-        return Decision(grants, in_order(agents, self.excluded))
+        access = self._access = self.channel.granted(agents, power, round_index, absent)
+        self.agents, self.excluded = agents, access.grant.excluded | dict(absent)
+        return Decision(access.grants(), in_order(agents, self.excluded))
 
     def decode(self, sent: Mapping[int, TransmitReport], absent: Mapping[int, str] = NOBODY) -> Delivery:
         """Superpose what was sent, and return the majority of each entry, times the number of agents heard."""
-        if self._grant is None:
+        if self._access is None:
             raise RuntimeError("a round is decoded after its decision, and there was none")
-        heard, uses = np.array([agent in sent for agent in self.agents], bool), self.ballot.uses
-        excluded = in_order(self.agents, self.excluded | dict(absent))
+        access, uses = self._access, self.ballot.uses
+        heard, excluded = access.heard(sent), in_order(self.agents, self.excluded | dict(absent))
         if not heard.any():
             return Delivery(None, heard, excluded, uses, uses)
-        symbols = rows({one: report.symbols for one, report in sent.items()}, self.agents, uses, self.reference)
-        received = superpose(symbols, self._gains)
-        received = received + noise(received, self.power_control.noise_var, self.ballot.seed, self._round)
-        votes = self.ballot.votes(received, self._round, self.reference)
+        received = access.received(sent, uses, self.reference)
+        votes = self.ballot.votes(received, access.round_index, self.reference)
         return Delivery(
             total=float(heard.sum()) * votes,  # so that the mean over the agents heard is the vote
             heard=heard,
             excluded=excluded,
             channel_uses=uses,
             channel_uses_total=uses,
-            common_scale=self._grant.common_scale,
+            common_scale=access.grant.common_scale,
             transmit_power=powers_of(self.agents, heard, sent),
             diagnostics={"entries": self.ballot.entries, "oracle_wrong_votes": self._wrong(votes, sent)},
             is_estimate=False,
@@ -215,8 +203,7 @@ def _ballot(config: "Config", length: int) -> Ballot:
 
 
 def _server(config: "Config", length: int, reference: Array) -> OneBitServer:
-    blocks = config.uplink.fading.blocks
-    return OneBitServer(_ballot(config, length), power_control(config), fading_law(config), blocks, reference)
+    return OneBitServer(_ballot(config, length), multiple_access(config, power_control(config)), reference)
 
 
 def _agent(config: "Config", length: int, oracle: bool) -> OneBitAgent:

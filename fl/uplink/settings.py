@@ -7,6 +7,7 @@ from dsp.sparsify import count
 from fl.fading import BlockFading
 from fl.uplink.codec import Codec
 from fl.uplink.grant import PowerControl
+from fl.uplink.multiple_access import MultipleAccess
 
 if TYPE_CHECKING:
     from fl.config import Config
@@ -50,3 +51,8 @@ def fading_law(config: "Config") -> BlockFading:
     fading = config.uplink.fading
     k_factor_db = DEFAULT_RICIAN_DB if fading.k_factor_db is None else fading.k_factor_db
     return BlockFading(fading.kind, from_db(k_factor_db))
+
+
+def multiple_access(config: "Config", control: PowerControl) -> MultipleAccess:
+    """Return the simulated channel on which symbols add up, under a rule for who sends."""
+    return MultipleAccess(control, fading_law(config), config.uplink.fading.blocks, config.seed)

@@ -1,4 +1,4 @@
-"""The papers' multiple-access channel, symbol by symbol: y = Σ h_i x_i + n (`fl.uplink.channel`).
+"""The papers' multiple-access channel, symbol by symbol: y = Σ h_i x_i + n (`fl.uplink.multiple_access`).
 
     agent     s_i = A g_i;  reports mean|s_i|²
     server    knows h_i (sounding, taken as perfect here), decides who sends, grants the common scale ρ
@@ -21,12 +21,12 @@ import torch
 
 from dsp.metrics import db, nmse_db
 from fl.algorithms.base import Conflict
-from fl.fading import BlockFading
 from fl.uplink.base import Array, Delivery
-from fl.uplink.channel import draw_gains, noise, on_symbols, rows, spread, superpose
+from fl.uplink.channel import on_symbols, rows, spread
 from fl.uplink.codec import Codec, like, mean_power, placed, real_like
 from fl.uplink.conflicts import analog_conflicts, fading_conflicts, phase_conflicts, silence_conflicts
-from fl.uplink.grant import Grant, PowerControl
+from fl.uplink.grant import Grant
+from fl.uplink.multiple_access import GrantedAccess, MultipleAccess
 from fl.uplink.off_air import Kind, OffAirAgent, OffAirServer
 from fl.uplink.roles import (
     NOBODY,
@@ -38,7 +38,7 @@ from fl.uplink.roles import (
     in_order,
     powers_of,
 )
-from fl.uplink.settings import codec, fading_law, kept_entries, power_control
+from fl.uplink.settings import codec, kept_entries, multiple_access, power_control
 
 if TYPE_CHECKING:
     from fl.config import Config
@@ -90,21 +90,15 @@ class SymbolServer(OffAirServer):
 
     Args:
         codec: from symbols to the sum of updates.
-        power_control: the rule for who sends, and how strongly.
-        fading: law of the channel gains.
-        blocks: independent fading blocks in a round.
+        channel: of the run.
         reference: real values of the library, device and precision in which the sum is recovered.
     """
 
     carries: ClassVar[str | None] = "symbols"
     codec: Codec
-    power_control: PowerControl
-    fading: BlockFading
-    blocks: int
+    channel: MultipleAccess
     reference: Array = field(default_factory=lambda: torch.zeros(1))
-    _round: int = field(default=0, init=False)
-    _gains: np.ndarray = field(default_factory=lambda: np.zeros((0, 1)), init=False)
-    _grant: Grant | None = field(default=None, init=False)
+    _access: GrantedAccess | None = field(default=None, init=False)
 
     def decide(
         self,
@@ -115,66 +109,51 @@ class SymbolServer(OffAirServer):
         absent: Mapping[int, str] = NOBODY,
     ) -> Decision:
         """Draw the channels of a round, and return who sends; who is absent has none."""
-        self.agents, self._round = agents, round_index
-        self._gains = draw_gains(self.fading, self.blocks, agents, absent, self.codec.seed, round_index)
         power = np.array([symbol_power.get(agent, 0.0) for agent in agents])
-        grant = self._grant = self.power_control.grant(agents, power, self._gains)
-        self.excluded = grant.excluded
-        self.excluded.update(absent)
-        grants = {
-            agents[row]: AgentGrant(float(grant.sent_fraction[row]), grant.weights[row])
-            for row in np.flatnonzero(grant.heard)
-        }
-        return Decision(grants, in_order(self.agents, self.excluded))
+        access = self._access = self.channel.granted(agents, power, round_index, absent)
+        self.agents, self.excluded = agents, access.grant.excluded | dict(absent)
+        return Decision(access.grants(), in_order(agents, self.excluded))
 
     def decode(self, sent: Mapping[int, TransmitReport], absent: Mapping[int, str] = NOBODY) -> Delivery:
         """Superpose what was sent, and return the estimate of its sum."""
-        grant, n_symbols = self._granted(), self.codec.n_symbols
-        self.excluded.update(absent)
-        heard = grant.heard & np.array([agent in sent for agent in self.agents], bool)
+        if self._access is None:
+            raise RuntimeError("a round is decoded after its decision, and there was none")
+        access, n_symbols = self._access, self.codec.n_symbols
+        heard, excluded = access.heard(sent), in_order(self.agents, self.excluded | dict(absent))
         if not heard.any():
-            return Delivery(None, heard, in_order(self.agents, self.excluded), n_symbols, n_symbols)
-        received = superpose(self._rows({agent: one.symbols for agent, one in sent.items()}), self._gains)
-        received = received + noise(received, self.power_control.noise_var, self.codec.seed, self._round)
-        symbols, noise_var = normalise(received, grant)
-        recovery = self.codec.recover(symbols, noise_var, self._round)
-        fraction = np.array(
-            [sent[agent].fraction if agent in sent else grant.sent_fraction[i] for i, agent in enumerate(self.agents)]
-        )
+            return Delivery(None, heard, excluded, n_symbols, n_symbols)
+        received = access.received(sent, n_symbols, self.reference)
+        symbols, noise_var = normalise(received, access.grant)
+        recovery = self.codec.recover(symbols, noise_var, access.round_index)
         return Delivery(
             total=recovery.estimate,
             heard=heard,
-            excluded=in_order(self.agents, self.excluded),
+            excluded=excluded,
             channel_uses=n_symbols,
             channel_uses_total=n_symbols,
-            common_scale=grant.common_scale,
+            common_scale=access.grant.common_scale,
             receive_snr_db=self._receive_snr_db(received),
             transmit_power=powers_of(self.agents, heard, sent),
             predicted_nmse_db=float(db(float(recovery.predicted_nmse))),
-            oracle_symbol_nmse_db=self._oracle_nmse_db(symbols, sent, fraction * heard),
+            oracle_symbol_nmse_db=self._oracle_nmse_db(symbols, access, sent),
         )
-
-    def _granted(self) -> Grant:
-        if self._grant is None:
-            raise RuntimeError("a round is decoded after its decision, and there was none")
-        return self._grant
-
-    def _rows(self, values: Mapping[int, Array]) -> Array:
-        return rows(values, self.agents, self.codec.n_symbols, self.reference)
 
     def _receive_snr_db(self, received: Array) -> float:
-        noise_var = self.power_control.noise_var
+        noise_var = self.channel.power_control.noise_var
         return float(db(max(float(mean_power(received)) - noise_var, 0.0) / noise_var))
 
-    def _oracle_nmse_db(self, received: Array, sent: Mapping[int, TransmitReport], shares: np.ndarray) -> float | None:
+    def _oracle_nmse_db(
+        self, received: Array, access: GrantedAccess, sent: Mapping[int, TransmitReport]
+    ) -> float | None:
         """Return the error of the received symbols; None unless all who sent say what only a simulation may ask for."""
-        sensing = self.codec.sensing_of(self._round)
         if any(one.oracle_kept is None for one in sent.values()):
             return None
-        symbols = self._rows(
-            {agent: sensing.forward(placed(self.reference, one.oracle_kept)) for agent, one in sent.items()}
-        )
-        return float(nmse_db(received, (like(symbols, shares.astype(complex)[:, None]) * symbols).sum(0)))
+        sensing = self.codec.sensing_of(access.round_index)
+        offered = {agent: sensing.forward(placed(self.reference, one.oracle_kept)) for agent, one in sent.items()}
+        symbols = rows(offered, self.agents, self.codec.n_symbols, self.reference)
+        fraction = np.array([sent[agent].fraction if agent in sent else 0.0 for agent in self.agents])
+        shares = (fraction * access.heard(sent)).astype(complex)
+        return float(nmse_db(received, (like(symbols, shares[:, None]) * symbols).sum(0)))
 
 
 def encode(symbols: Array, grant: AgentGrant) -> tuple[Array, float]:
@@ -200,9 +179,7 @@ def normalise(received: Array, grant: Grant) -> tuple[Array, Array]:
 
 
 def _server(config: "Config", length: int, reference: Array) -> SymbolServer:
-    return SymbolServer(
-        codec(config, length), power_control(config), fading_law(config), config.uplink.fading.blocks, reference
-    )
+    return SymbolServer(codec(config, length), multiple_access(config, power_control(config)), reference)
 
 
 def _agent(config: "Config", length: int, oracle: bool) -> SymbolAgent:

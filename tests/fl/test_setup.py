@@ -26,7 +26,7 @@ def test_one_key_switches_the_link(small, cache, overrides, kind, kept):
 
 def test_snr_sets_the_noise_for_unit_power(small, cache):
     server = assemble(small(("uplink", "snr_db", 10.0)), cache).uplink.server(torch.zeros(1))
-    assert server.power_control.noise_var == pytest.approx(0.1)
+    assert server.channel.power_control.noise_var == pytest.approx(0.1)
 
 
 def test_the_identity_sends_every_entry(small, cache):

@@ -11,7 +11,8 @@ from tools.reproduce.paper import Material
 from tools.reproduce.papers import paper
 from tools.reproduce.verdict import Verdict
 from tools.sweep.execute import execute, left_of
-from tools.sweep.plan import Job, read_jobs
+from tools.sweep.file import read_jobs
+from tools.sweep.plan import Job
 from tools.sweep.results import run_folder, seconds
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"

@@ -7,11 +7,12 @@ from typing import Any
 from tools.search.confirm import confirm
 from tools.search.defaults import own_values
 from tools.search.folder import SearchFolder
+from tools.search.found import Found, best
 from tools.search.page import Report, write
 from tools.search.plan import Search
 from tools.search.space import overrides_of, values_of
 from tools.search.study import finished, open_study, storage
-from tools.search.trials import Found, Runner, Trials, best
+from tools.search.trials import Runner, Trials
 from tools.sweep.crew import default_workers
 from tools.sweep.execute import Crew, left_of, standing
 from tools.sweep.execute import carry_out as sweep

@@ -11,8 +11,8 @@ from tools.report.frame import Card, document, svg
 from tools.search import pictures
 from tools.search.confirm import Confirmation, percent
 from tools.search.folder import SearchFolder
+from tools.search.found import Found, front
 from tools.search.plan import Search
-from tools.search.trials import Found, front
 
 SHOWN = 20  # trials in the table
 NOTES = (

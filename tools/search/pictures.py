@@ -8,8 +8,8 @@ from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
 from tools.report.figures import COLOURS, axes, legend
 from tools.search.confirm import Confirmation
+from tools.search.found import Found, front
 from tools.search.space import Axis
-from tools.search.trials import Found, front
 
 COLUMNS = 3
 TICKS = 20  # seeds named on an axis

@@ -2,18 +2,17 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from math import inf
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from optuna.study import Study
-from optuna.trial import FrozenTrial, Trial, TrialState
+from optuna.trial import Trial, TrialState
 
 from fl.config import ConfigError
 from fl.history import read
 from tools.search.budget import InfeasibleError
 from tools.search.folder import SearchError
+from tools.search.found import Found, found
 from tools.search.plan import Search, Setting
 from tools.search.study import finished, next_batch, values
 from tools.sweep.plan import Job
@@ -37,34 +36,6 @@ class Candidate:
     trial: Trial
     setting: Setting
     jobs: Sequence[Job]
-
-
-@dataclass(frozen=True)
-class Found:
-    """What became of a trial.
-
-    Args:
-        number: of the trial.
-        overrides: `key=value` that it tried.
-        rounds: of its runs.
-        uses: channel uses of a run.
-        accuracies: on new agents, of the seeds that were run.
-        is_whole: whether that is all of them.
-        reason: why it is not.
-    """
-
-    number: int
-    overrides: tuple[str, ...]
-    rounds: int
-    uses: int
-    accuracies: tuple[float, ...]
-    is_whole: bool
-    reason: str
-
-    @property
-    def accuracy(self) -> float:
-        """Mean over the seeds; NaN without any."""
-        return float(np.mean(self.accuracies)) if self.accuracies else float("nan")
 
 
 @dataclass(frozen=True)
@@ -172,35 +143,6 @@ class Trials:
         usual = TrialState.PRUNED if self.search.has_budget else TrialState.FAIL  # Optuna prunes for one objective only
         self.study.tell(trial, state=usual if state is None else state)
         self.say(f"trial {trial.number}: {reason}")
-
-
-def found(trial: FrozenTrial) -> Found:
-    """Return what became of a trial that is over."""
-    about: dict[str, Any] = trial.user_attrs
-    return Found(
-        trial.number,
-        tuple(about.get("overrides", ())),
-        about.get("rounds", 0),
-        about.get("uses", 0),
-        tuple(about.get("accuracies", ())),
-        trial.state == TrialState.COMPLETE,
-        about.get("reason", ""),
-    )
-
-
-def front(trials: Sequence[Found]) -> list[Found]:
-    """Return the whole trials that no other one beats in accuracy without spending more, by channel uses."""
-    kept: list[Found] = []
-    for one in sorted((trial for trial in trials if trial.is_whole), key=lambda trial: (trial.uses, -trial.accuracy)):
-        if not kept or one.accuracy > kept[-1].accuracy:
-            kept.append(one)
-    return kept
-
-
-def best(trials: Sequence[Found], uses: float = inf) -> Found | None:
-    """Return the whole trial of the highest accuracy among those that spend no more; None: there is none."""
-    within = [trial for trial in trials if trial.is_whole and trial.uses <= uses]
-    return max(within, key=lambda trial: trial.accuracy, default=None)
 
 
 def _named(one: Candidate) -> str:

@@ -17,13 +17,12 @@ from tools.sweep.crew import source
 from tools.sweep.folder import SweepError, SweepFolder
 from tools.sweep.muster import muster
 from tools.sweep.plan import Job
+from tools.sweep.presence import Presence
 from tools.sweep.watch import Watch
 from tools.sweep.work import ATTEMPTS, Done, Order, work
 
 AHEAD = 2  # runs in the hands of each worker, so that none waits for the client
 POLL = 0.25  # seconds
-LOOK_EVERY = 2.0  # seconds between two looks at which workers there are
-ALONE = 120.0  # seconds without any worker: Dask starts one again in a few, if it does
 FETCH = 10.0  # seconds to wait for what a worker has found: if it is lost before it is asked, the run is done again
 AGAIN = 3.0  # seconds before a run that another process works on, or whose worker ends, is given again
 
@@ -51,12 +50,12 @@ class Dispatch:
     _heard: "queue.SimpleQueue[Future | dict[str, Any]]" = field(default_factory=queue.SimpleQueue)
     _given: dict[Future, Job] = field(default_factory=dict)
     _later: list[tuple[float, Job]] = field(default_factory=list)
-    _worker_of: dict[str, str] = field(default_factory=dict)
     _killed: dict[str, tuple[int, str]] = field(default_factory=dict)  # KilledWorkers, attempts at the last
     _submitted: int = 0
-    _there: frozenset[str] = frozenset()
-    _looked: float = 0.0
-    _seen: float = 0.0
+    _workers: Presence = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._workers = Presence(self.client, self.watch)
 
     def run(self, jobs: Sequence[Job], is_stopped: Callable[[], bool]) -> list[tuple[Job, str]] | None:
         """Do these runs and return which failed, and why; None: it was stopped, and all that had begun are saved.
@@ -70,14 +69,14 @@ class Dispatch:
             FutureCancelledError, OSError: the scheduler is gone.
         """
         self.client.subscribe_topic(self._topic, lambda event: self._heard.put(event[1]))
-        waiting, failed, self._seen = deque(jobs), [], time.monotonic()
+        waiting, failed = deque(jobs), []
         while waiting or self._later or self._given:
             if is_stopped():
                 self._stop()
                 return None
             self._look()
             waiting.extend(self._due())
-            while waiting and len(self._given) < AHEAD * max(1, len(self._there)):
+            while waiting and len(self._given) < AHEAD * max(1, self._workers.count):
                 self._give(waiting.popleft())
             for job, done in self._news():
                 self.watch.end(job, done)
@@ -90,36 +89,17 @@ class Dispatch:
         return f"airmeta-{self.sweep}"
 
     def _look(self) -> None:
-        """See which workers there are, on a cluster they come and go, and say which runs have lost theirs."""
-        if time.monotonic() - self._looked > LOOK_EVERY:
-            self._there, self._looked = frozenset(self.client.nthreads()), time.monotonic()
-            lost = [key for key, worker in self._worker_of.items() if worker not in self._there]
-            for key in lost:
-                self._lose(key)
-            self._count()
-
-    def _count(self) -> None:
-        """Say that there has been no worker for a while; nobody starts those of this machine but Dask, which has not.
+        """Say which runs have lost their worker since the last look.
 
         Raises:
-            SweepError: they are of this machine.
+            SweepError: there is none any more, and none comes.
         """
-        if self._there:
-            self._seen = self._looked
-        if self._looked - self._seen <= ALONE:
-            return
-        self._seen = self._looked
-        if self.client.cluster is not None:
-            raise SweepError(
-                f"all worker processes have ended, and for {ALONE:.0f} s none has started again: killed, or out of "
-                "memory; the kernel's log says which. Finished runs are kept, others go on from their checkpoints: "
-                "call the same command again, with fewer --workers if that happens again"
-            )
-        self.watch.alone(self.client.scheduler.address)
+        for key in self._workers.look():
+            self._lose(key)
+        self._workers.check()
 
     def _lose(self, key: str) -> None:
         """Say that a run has lost its worker; the scheduler gives it to another one by itself."""
-        del self._worker_of[key]
         for job in self._given.values():
             if job.key == key:
                 self.watch.lost(job, checkpoint.rounds_done(self.folder.run(key).path))
@@ -150,7 +130,7 @@ class Dispatch:
             self._hear(heard)
             return
         job = self._given.pop(heard)
-        self._worker_of.pop(job.key, None)
+        self._workers.over(job.key)
         done = self._done(heard, job)
         if done.how in ("busy", "stopped"):  # not by this client, which asks for nothing after it has stopped
             self._later.append((time.monotonic() + AGAIN, job))
@@ -179,7 +159,7 @@ class Dispatch:
         What has begun is counted in the folder, and given up there.
         """
         count, before = self._killed.get(job.key, (0, ""))
-        now = self.folder.attempts(job.key)
+        now = self.folder.attempts(job.key).noted()
         count = count + 1 if count and now == before else 1
         self._killed[job.key] = count, now
         if count < ATTEMPTS:
@@ -192,11 +172,9 @@ class Dispatch:
         return Done(job.key, "failed", error)
 
     def _hear(self, said: dict[str, Any]) -> None:
-        key, worker = said["run"], said["worker"]
-        if self._worker_of.get(key, worker) != worker:
+        key = said["run"]
+        if any(job.key == key for job in self._given.values()) and self._workers.does(said["worker"], key):
             self._lose(key)
-        if any(job.key == key for job in self._given.values()):
-            self._worker_of[key] = worker
         self.watch.round(said)
 
     def _check_workers(self, error: Exception) -> None:

@@ -90,7 +90,7 @@ def carry_out(jobs: Sequence[Job], folder: SweepFolder, cache: Path, watch: Watc
         return Outcome(count)
     for job in left:
         folder.forget_failure(job.key)
-        folder.end(job.key)
+        folder.attempts(job.key).end()
     try:
         failed = _do(left, folder, sweep, cache, watch, crew)
     except StoppedSweepError as error:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from fl.config import ConfigError
-from tools.sweep.plan import Point, Study
+from tools.sweep.plan import Job, Point, Study
 
 KEYS = ("base", "seeds", "set", "runs", "grid", "quick")
 
@@ -53,6 +53,20 @@ def read_study(path: Path, quick: bool = False, overrides: Sequence[str] = ()) -
         seeds(raw["seeds"]) if "seeds" in raw else (),
         [*raw.get("set", []), *overrides],
     )
+
+
+def read_jobs(path: Path, quick: bool = False, overrides: Sequence[str] = ()) -> list[Job]:
+    """Return the runs that a sweep's file describes.
+
+    Args:
+        path: TOML.
+        quick: as its table `quick` says where it says something else.
+        overrides: `key=value` over everything.
+
+    Raises:
+        ConfigError: everything that is wrong.
+    """
+    return read_study(path, quick, overrides).jobs()
 
 
 def seeds(value: int | Sequence[int]) -> list[int]:

@@ -17,10 +17,10 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from fl import checkpoint
 from fl.manifest import version
 from fl.run_folder import RunError, RunFolder
 from radio.files import write_text
+from tools.sweep.attempts import Attempts
 from tools.sweep.plan import Job
 
 SCHEMA = 1
@@ -170,27 +170,9 @@ class SweepFolder:
         if not where.config.exists() and where.path.exists() and is_unbegun(where.path):
             shutil.rmtree(where.path)
 
-    def begin(self, key: str) -> int:
-        """Note that a process starts on a run, and return how many have done so in vain and were not heard of again.
-
-        In vain: the last checkpoint was after the same round as before. A long run on workers that live shortly
-        comes to its end; what is in the history only is done again by the next one, and does not count.
-        """
-        path, rounds = self.path / "attempts" / key, checkpoint.rounds_done(self.run(key).path)
-        written = self.attempts(key).split()
-        counted, reached = [*map(int, written), 0, 0][:2] if written else (0, 0)
-        before = counted if rounds <= reached else 0
-        write_text(path, f"{before + 1} {rounds}")
-        return before
-
-    def attempts(self, key: str) -> str:
-        """Return what `begin` has noted, which is another text after each; empty: nothing, or `end` came after it."""
-        path = self.path / "attempts" / key
-        return path.read_text(encoding="ascii") if path.exists() else ""
-
-    def end(self, key: str) -> None:
-        """Note that the process that worked on a run is alive."""
-        (self.path / "attempts" / key).unlink(missing_ok=True)
+    def attempts(self, key: str) -> Attempts:
+        """Return what is remembered of the processes that have begun a run."""
+        return Attempts(self.path / "attempts" / key, self.run(key).path)
 
     def note_failure(self, key: str, error: str, trace: str) -> None:
         """Write down why a run failed."""

@@ -171,22 +171,6 @@ def crossed(points: Sequence[Point], grid: Mapping[str, Sequence[Any]]) -> Itera
         yield Point(name or point.name, (*point.overrides, *more))
 
 
-def read_jobs(path: Path, quick: bool = False, overrides: Sequence[str] = ()) -> list[Job]:
-    """Return the runs that a sweep's file describes.
-
-    Args:
-        path: TOML.
-        quick: as its table `quick` says where it says something else.
-        overrides: `key=value` over everything.
-
-    Raises:
-        ConfigError: everything that is wrong.
-    """
-    from tools.sweep.file import read_study
-
-    return read_study(path, quick, overrides).jobs()
-
-
 def _problems(base: Path, overrides: Sequence[str]) -> tuple[str, ...]:
     try:
         load(base, overrides)

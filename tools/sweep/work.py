@@ -129,7 +129,7 @@ def _run(
     try:
         if is_finished(order.folder, order.job):  # by another sweep, meanwhile
             return "finished", ""
-        lost = folder.begin(key)
+        lost = folder.attempts(key).begin()
         if lost >= ATTEMPTS:
             raise SweepError(
                 f"{lost} processes that ran it have ended without a word, and without a new checkpoint: killed, or out "
@@ -145,7 +145,7 @@ def _run(
         folder.forget_failure(key)
         return ("finished" if went_through else "stopped"), ""
     finally:
-        folder.end(key)
+        folder.attempts(key).end()
 
 
 def _train(order: Order, folder: SweepFolder, post: Post, is_unwanted: Callable[[], bool]) -> bool:

@@ -156,23 +156,30 @@ def _server_action(world: World, action) -> World:
             if kind not in (Close, Answer) and attempt in node.closed:
                 raise BrokenError(f"after the round was finished: {action}")
             world = replace(world, network=world.network | {action})
-        case Start():
-            node = replace(node, tasks=node.tasks | {action})
-        case CancelTask(task=task):
-            node = replace(node, tasks=frozenset(one for one in node.tasks if one.task is not task))
-        case Save():
-            if action.attempt in node.closed:
-                raise BrokenError(f"committed after the round was finished: {action}")
-            node = replace(node, saving=action)
-        case SetDeadline():
-            node = replace(node, deadline=action)
-        case CancelDeadline():
-            node = replace(node, deadline=None)
+        case Save(attempt=attempt) if attempt in node.closed:
+            raise BrokenError(f"committed after the round was finished: {action}")
         case Finish(attempt=attempt):
             if node.tasks or node.saving:
                 raise BrokenError(f"finished with work under way: {node.tasks}, {node.saving}")
             node = replace(node, closed=node.closed | {attempt})
-    return replace(world, server=node)
+    return replace(world, server=_acted(node, action))
+
+
+def _acted(node, action):
+    """Return the node of either kind after an action that stays within it: a task, a write, a deadline."""
+    match action:
+        case Start():
+            return replace(node, tasks=node.tasks | {action})
+        case CancelTask(task=task):
+            return replace(node, tasks=frozenset(one for one in node.tasks if one.task is not task))
+        case Save():
+            return replace(node, saving=action)
+        case SetDeadline():
+            return replace(node, deadline=action)
+        case CancelDeadline():
+            return replace(node, deadline=None)
+        case _:
+            return node
 
 
 def agent_event(model: Model, world: World, agent: int, event) -> World:
@@ -183,19 +190,9 @@ def agent_event(model: Model, world: World, agent: int, event) -> World:
         return world
     node = replace(world.agents[agent], machine=machine)
     for action in actions:
-        match action:
-            case Send():
-                world = replace(world, network=world.network | {action})
-            case Start():
-                node = replace(node, tasks=node.tasks | {action})
-            case CancelTask(task=task):
-                node = replace(node, tasks=frozenset(one for one in node.tasks if one.task is not task))
-            case Save():
-                node = replace(node, saving=action)
-            case SetDeadline():
-                node = replace(node, deadline=action)
-            case CancelDeadline():
-                node = replace(node, deadline=None)
+        if isinstance(action, Send):
+            world = replace(world, network=world.network | {action})
+        node = _acted(node, action)
     return _with(world, agent, node)
 
 

@@ -14,6 +14,7 @@ from fl.uplink.base import Offer
 from fl.uplink.codec import Codec
 from fl.uplink.grant import PowerControl
 from fl.uplink.in_process import InProcessUplink
+from fl.uplink.multiple_access import MultipleAccess
 from fl.uplink.symbol import SymbolAgent, SymbolServer
 
 LENGTH, AGENTS = 600, 5
@@ -24,7 +25,7 @@ def link(snr_db=20.0, fading=None, blocks=30, min_gain=0.5, length=LENGTH, n_sym
     law = BlockFading() if fading is None else fading
     codec = Codec(length, n_symbols or length // 2, "shared_support", "matched_filter", "bernoulli_gaussian", 3)
     control = PowerControl("erasure", 10 ** (-snr_db / 10), min_gain, headroom, 1e9, law.mean_amplitude)
-    server = partial(SymbolServer, codec, control, law, blocks)
+    server = partial(SymbolServer, codec, MultipleAccess(control, law, blocks, codec.seed))
     return InProcessUplink(length, codec.n_symbols, server, lambda: SymbolAgent(codec, length, True))
 
 
@@ -97,10 +98,10 @@ def test_the_error_is_the_noise_alone_and_as_foreseen():
 
 def test_the_threshold_is_lamberts_unless_it_is_given():
     config = check({"uplink": {"kind": "airfl_mem", "snr_db": 10.0}})
-    control = build_uplink(config, LENGTH).server(torch.zeros(1)).power_control
+    control = build_uplink(config, LENGTH).server(torch.zeros(1)).channel.power_control
     assert np.isclose(control._threshold(20), lambertw(1.5 * 0.1 / 20).real / 3)
     given = check({"uplink": {"kind": "airfl_mem", "min_gain": 0.3}})
-    assert build_uplink(given, LENGTH).server(torch.zeros(1)).power_control._threshold(20) == 0.3
+    assert build_uplink(given, LENGTH).server(torch.zeros(1)).channel.power_control._threshold(20) == 0.3
 
 
 class Unequal(BlockFading):

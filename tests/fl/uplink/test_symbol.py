@@ -12,6 +12,7 @@ from fl.uplink.codec import Codec
 from fl.uplink.grant import PowerControl
 from fl.uplink.ideal import IdealAgent, IdealServer
 from fl.uplink.in_process import InProcessUplink
+from fl.uplink.multiple_access import MultipleAccess
 from fl.uplink.symbol import SymbolAgent, SymbolServer
 
 LENGTH, AGENTS = 3000, 10  # 3000 is its own padded length
@@ -25,9 +26,8 @@ def link(rule="inversion", snr_db=19.0, fading="rayleigh", **changed):
     power = PowerControl(rule, 10 ** (-snr_db / 10), mean_amplitude=law.mean_amplitude, **control)
     kept, blocks = settings.pop("kept_entries"), settings.pop("blocks")
     codec = Codec(length=LENGTH, **settings)
-    return InProcessUplink(
-        kept, codec.n_symbols, partial(SymbolServer, codec, power, law, blocks), lambda: SymbolAgent(codec, kept, True)
-    )
+    server = partial(SymbolServer, codec, MultipleAccess(power, law, blocks, codec.seed))
+    return InProcessUplink(kept, codec.n_symbols, server, lambda: SymbolAgent(codec, kept, True))
 
 
 def error_free():
@@ -109,7 +109,7 @@ def test_the_symbol_error_is_the_noise_over_the_common_scale():
     delivery = uplink.deliver(offer(), 0)
     truth = side(uplink).codec.sensing_of(0).forward(offer().kept[torch.from_numpy(delivery.heard)]).sum(0)
     power = float((truth.abs() ** 2).mean())
-    predicted = side(uplink).power_control.noise_var / delivery.common_scale / power
+    predicted = side(uplink).channel.power_control.noise_var / delivery.common_scale / power
     measured = 10 ** (delivery.oracle_symbol_nmse_db / 10)
     assert abs(measured / predicted - 1) < 0.144
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from fl.history import SCHEMA, History
 from tools.reproduce.paper import Material
-from tools.sweep.plan import read_jobs
+from tools.sweep.file import read_jobs
 from tools.sweep.results import Results, run_folder
 
 EXPERIMENTS = Path(__file__).parents[3] / "experiments"

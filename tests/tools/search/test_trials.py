@@ -7,11 +7,11 @@ from tests.tools.search.problem import AXES, Killed, Runs, search, trials
 from tools.search.budget import Budget
 from tools.search.confirm import Confirmation, confirm
 from tools.search.folder import SearchError, SearchFolder
+from tools.search.found import Found, best, front
 from tools.search.ledger import Ledger
 from tools.search.plan import Setting
 from tools.search.space import Axis
 from tools.search.study import storage
-from tools.search.trials import Found, best, front
 
 COUNT = 14
 

@@ -7,7 +7,7 @@ from distributed.scheduler import KilledWorker
 
 from fl.checkpoint import NAME
 from tests.tools.sweep.test_muster import FINE, Workers
-from tools.sweep import dispatch
+from tools.sweep import dispatch, presence
 from tools.sweep.dispatch import AGAIN, AHEAD, FETCH, Dispatch
 from tools.sweep.folder import SweepError, SweepFolder
 from tools.sweep.muster import held_probe
@@ -71,7 +71,8 @@ class Client(Workers):
 def given(order, monkeypatch):
     """Return a function that gives runs to a client, and what the user is told meanwhile."""
     clock = Clock()
-    monkeypatch.setattr(dispatch, "time", clock)
+    for module in (dispatch, presence):
+        monkeypatch.setattr(module, "time", clock)
     monkeypatch.setattr(dispatch, "POLL", 0.0)
     monkeypatch.setattr("tools.sweep.muster.LOOK", 0.0)
     files, said = SweepFolder(order.folder), []
@@ -127,7 +128,7 @@ def test_a_run_that_its_workers_have_begun_is_counted_in_its_folder_only(given, 
     def dies(order):
         if next(left, None) is None:
             return "finished"
-        files.begin(order.job.key)
+        files.attempts(order.job.key).begin()
         return killed()
 
     assert given(Client(dies)) == []

@@ -5,8 +5,8 @@ import pytest
 from fl.config import ConfigError
 from tests.tools.cli import refused
 from tools.sweep.arguments import study
-from tools.sweep.file import read_study
-from tools.sweep.plan import Point, Study, jobs, read_jobs
+from tools.sweep.file import read_jobs, read_study
+from tools.sweep.plan import Point, Study, jobs
 
 NOTHING = {"grid": (), "points": (), "seeds": None, "overrides": (), "threads": None, "quick": False}
 

@@ -114,7 +114,7 @@ def test_why_a_run_failed_is_kept_until_it_has_not(order):
 def test_a_run_that_processes_do_not_survive_is_given_up_until_the_next_call(order):
     files = SweepFolder(order.folder)
     for _ in range(ATTEMPTS):
-        files.begin(order.job.key)
+        files.attempts(order.job.key).begin()
     done = carry_out(order, silent, wanted)
     assert done.how == "failed"
     assert f"{ATTEMPTS} processes that ran it have ended" in done.error
@@ -163,15 +163,15 @@ def test_processes_that_come_to_a_checkpoint_do_not_count(order):
     for rounds in (5, 3, 2):
         assert carry_out(order, silent, after(rounds)).how == "stopped"  # its end is heard of: nothing is counted
         for _ in range(ATTEMPTS - 1):
-            files.begin(order.job.key)
+            files.attempts(order.job.key).begin()
         assert carry_out(order, silent, after(1)).how == "stopped"
-    assert files.begin(order.job.key) == 0
+    assert files.attempts(order.job.key).begin() == 0
 
 
 def test_attempts_are_counted_from_the_last_checkpoint_on(order, monkeypatch):
     files, reached = SweepFolder(order.folder), iter([0, 0, 4, 4, 4])
-    monkeypatch.setattr("tools.sweep.folder.checkpoint.rounds_done", lambda folder: next(reached))
-    assert [files.begin(order.job.key) for _ in range(5)] == [0, 1, 0, 1, 2]
+    monkeypatch.setattr("tools.sweep.attempts.checkpoint.rounds_done", lambda folder: next(reached))
+    assert [files.attempts(order.job.key).begin() for _ in range(5)] == [0, 1, 0, 1, 2]
 
 
 def test_rounds_are_told_rarely_and_evaluations_always(order):
