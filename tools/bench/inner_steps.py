@@ -6,7 +6,6 @@ paired over seeds.
 """
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -45,8 +44,9 @@ def inner_steps(config: Path, overrides: tuple[str, ...], seeds: int, cache: Pat
     with readable_errors():
         about = load(config, overrides)
         use_threads(about.run.threads)
-        runs = {(seed, nu): curve(_with(about, seed, nu), cache) for seed in range(1, seeds + 1) for nu in STEPS}
-    rows = [compare(runs, nu, seeds, about.evaluation.every) for nu in STEPS[1:]]
+        found = {(seed, nu): curve(_with(about, seed, nu), cache) for seed in range(1, seeds + 1) for nu in STEPS}
+    evaluated, runs = found[1, 1][0], {run: accuracy for run, (_, accuracy) in found.items()}
+    rows = [compare(runs, nu, seeds, evaluated) for nu in STEPS[1:]]
     if as_json:
         click.echo(json.dumps({"rows": rows, "curves": {f"{s} {nu}": c.tolist() for (s, nu), c in runs.items()}}))
         return
@@ -58,32 +58,33 @@ def inner_steps(config: Path, overrides: tuple[str, ...], seeds: int, cache: Pat
         )
 
 
-def curve(config: Config, cache: Path) -> np.ndarray:
-    """Return the accuracy on training agents' test data, shape (evaluations, steps + 1).
+def curve(config: Config, cache: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Return rounds, (evaluations,), and the accuracy on training agents' test data, (evaluations, steps + 1).
 
     Raises:
         DataError, ConfigError: the experiment cannot be run.
     """
-    parts, rows = assemble(config, cache), []
+    parts, rounds, rows = assemble(config, cache), [], []
     state = ServerState.start(parts.first_theta())
     with TemporaryDirectory() as folder:
         residuals = ResidualStore(Path(folder), config.run.device)
         for index in range(config.rounds):
             state = run_round(parts, state, residuals, index).state
-            if (index + 1) % config.evaluation.every == 0:
+            if config.evaluation.due(index + 1, config.rounds):
+                rounds.append(index + 1)
                 scores, _ = score(parts, state.theta, Group.HELDOUT, config.evaluation.tasks)
                 rows.append(scores.accuracy.mean(0))
-    return np.stack(rows)
+    return np.array(rounds), np.stack(rows)
 
 
-def compare(runs: dict[tuple[int, int], np.ndarray], nu: int, seeds: int, every: int) -> dict[str, Any]:
+def compare(runs: dict[tuple[int, int], np.ndarray], nu: int, seeds: int, rounds: np.ndarray) -> dict[str, Any]:
     """Return B1 and B2 for one ν.
 
     Args:
         runs: accuracy by seed and ν of training, shape (evaluations, steps + 1).
         nu: ν, more than 1.
         seeds: 1..seeds.
-        every: rounds between two evaluations.
+        rounds: done at each evaluation, shape (evaluations,).
     """
     many = np.stack([runs[seed, nu][:, nu] for seed in range(1, seeds + 1)])
     one = np.stack([runs[seed, 1][:, nu] for seed in range(1, seeds + 1)])
@@ -96,15 +97,15 @@ def compare(runs: dict[tuple[int, int], np.ndarray], nu: int, seeds: int, every:
         "gain": float((many - one)[:, -1].mean()),
         "gain_low": low,
         "gain_high": high,
-        "rounds": _rounds(many, target, every),
-        "rounds_of_one": _rounds(one, target, every),
+        "rounds": _first(many, target, rounds),
+        "rounds_of_one": _first(one, target, rounds),
     }
 
 
-def _rounds(accuracy: np.ndarray, target: Sequence[float] | np.ndarray, every: int) -> float | None:
+def _first(accuracy: np.ndarray, target: np.ndarray, rounds: np.ndarray) -> float | None:
     """Return the median over seeds of the first evaluated round at the target; None: not all reached it."""
     there = accuracy >= np.asarray(target)[:, None]
-    return None if not there.any(1).all() else float(np.median((there.argmax(1) + 1) * every))
+    return None if not there.any(1).all() else float(np.median(rounds[there.argmax(1)]))
 
 
 def _with(config: Config, seed: int, nu: int) -> Config:

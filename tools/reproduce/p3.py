@@ -23,10 +23,10 @@ def judge(material: Material) -> Sequence[Verdict]:
         "Shakespeare by role": curves(sweeps["roles"], "roles"),
         "Omniglot": curves(sweeps["characters"], "characters"),
     }
-    evaluation = sweeps["table"].jobs[0].config.evaluation
+    about = sweeps["table"].jobs[0].config.evaluation
     staged, control = (curves(sweeps["stages"], point) for point in (STAGED, CONTROL))
     return (
-        c1(cells, others), c2(cells), c3(cells), c4(cells), c5(cells, evaluation),
+        c1(cells, others), c2(cells), c3(cells), c4(cells), c5(cells, about.every, about.dense_rounds),
         c6(staged, control, switch_of(material)), c7(cells, central, staged),
     )  # fmt: skip
 

@@ -1,10 +1,8 @@
 """The rounds after which an accuracy is first at a target."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
-
-from fl.learning_config import Evaluation
 
 
 def rounds_to(accuracy: np.ndarray, rounds: np.ndarray, target: np.ndarray | float) -> np.ndarray:
@@ -34,22 +32,26 @@ def rounds_to(accuracy: np.ndarray, rounds: np.ndarray, target: np.ndarray | flo
     return np.where(above.any(1), crossed, where[-1])
 
 
-def early_read(found: Sequence[np.ndarray], evaluation: Evaluation) -> str:
-    """Say when evaluations are, and how many runs are at their target by the first: where before it, is not measured.
+def coarse(rounds: np.ndarray, every: int) -> np.ndarray:
+    """Return which evaluations are left where there is one every so many rounds alone, shape (evaluations,)."""
+    return (rounds % every == 0) | (rounds == rounds[-1])
+
+
+def evaluated_read(found: Mapping[str, Sequence[np.ndarray]], every: int, dense_rounds: int) -> str:
+    """Say when evaluations are, and how many times are reached by the first: where before it, is not measured.
 
     Args:
-        found: rounds to a target of several settings, shape (seeds,) each.
-        evaluation: of the runs.
+        found: what is reached, and its rounds to a target in several settings, shape (seeds,) each.
+        every: rounds between two evaluations.
+        dense_rounds: rounds at the beginning, after each of which there is one as well.
     """
-    runs, dense = np.concatenate(found), evaluation.dense_rounds
-    first = 1 if dense else evaluation.every
-    often = (
-        f"after each of the first {dense} rounds, then every {evaluation.every}" if dense else f"every {first} rounds"
-    )
-    early = int((runs <= first).sum())
+    first = 1 if dense_rounds else every
+    often = f"after each of the first {dense_rounds}, then every {every}" if dense_rounds else f"every {every}"
+    early = {name: (np.concatenate(several) <= first) for name, several in found.items()}
+    counts = ", ".join(f"{int(reached.sum())} of {len(reached)} {name}" for name, reached in early.items())
     before = (
-        f"{early} of {len(runs)} runs are there by the first, for which a line from accuracy 0 at round 0 says when."
-        if early
-        else "No run is there by the first."
+        f"Targets reached by the first evaluation, for which a line from accuracy 0 at round 0 says when: {counts}."
+        if any(reached.any() for reached in early.values())
+        else "No target is reached by the first."
     )
-    return f"Evaluations are {often}, and between two of them accuracy is taken for linear. {before}"
+    return f"Evaluations are {often} rounds, and between two of them accuracy is taken for linear. {before}"

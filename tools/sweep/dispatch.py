@@ -92,7 +92,7 @@ class Dispatch:
         """Say which runs have lost their worker since the last look.
 
         Raises:
-            SweepError: there is none any more, and none comes.
+            SweepError: there is none of this machine any more, and none comes.
         """
         for key in self._workers.look():
             self._lose(key)
@@ -173,7 +173,8 @@ class Dispatch:
 
     def _hear(self, said: dict[str, Any]) -> None:
         key = said["run"]
-        if any(job.key == key for job in self._given.values()) and self._workers.does(said["worker"], key):
+        mine = any(job.key == key for job in self._given.values())
+        if mine and self._workers.taken_over(said["worker"], key):
             self._lose(key)
         self.watch.round(said)
 

@@ -62,8 +62,8 @@ class Presence:
             )
         self.watch.alone(self.client.scheduler.address)
 
-    def does(self, worker: str, key: str) -> bool:
-        """Note which worker does a run, and return whether another one did, which is lost then."""
+    def taken_over(self, worker: str, key: str) -> bool:
+        """Note which worker does a run, and return whether it was another's, which is lost then."""
         before = self._worker_of.get(key, worker)
         self._worker_of[key] = worker
         return before != worker

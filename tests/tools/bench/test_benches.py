@@ -49,14 +49,14 @@ def test_the_table_is_measured_at_the_snr_it_says():
 
 def test_inner_steps_are_compared_at_their_own_number_of_steps_and_paired():
     """Seed 1 and 2; column ν of a curve is accuracy after ν steps, one row for every second round."""
-    one, two = np.zeros((3, 6)), np.zeros((3, 6))
+    one, two, rounds = np.zeros((3, 6)), np.zeros((3, 6)), np.array([2, 4, 6])
     one[:, 2], two[:, 2] = [0.2, 0.7, 0.8], [0.5, 0.8, 0.9]
-    found = compare({(1, 1): one, (2, 1): one - 0.01, (1, 2): two, (2, 2): two}, 2, 2, 2)
+    found = compare({(1, 1): one, (2, 1): one - 0.01, (1, 2): two, (2, 2): two}, 2, 2, rounds)
     assert found["gain"] == pytest.approx(0.105)
     assert found["gain_low"] < 0.1
     assert found["gain_high"] > 0.11
     assert (found["rounds"], found["rounds_of_one"]) == (6.0, None)
-    found = compare({(1, 1): one, (2, 1): one, (1, 2): two - 0.05, (2, 2): two - 0.05}, 2, 2, 2)
+    found = compare({(1, 1): one, (2, 1): one, (1, 2): two - 0.05, (2, 2): two - 0.05}, 2, 2, rounds)
     assert (found["rounds"], found["rounds_of_one"]) == (6.0, 6.0)
 
 

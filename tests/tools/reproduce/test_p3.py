@@ -5,7 +5,6 @@ from itertools import product
 import numpy as np
 import pytest
 
-from fl.learning_config import Evaluation
 from tests.tools.reproduce.made import material, recipes
 from tools.reproduce.p3 import PAPER, judge
 from tools.reproduce.p3_drawings import switch_of
@@ -25,7 +24,7 @@ from tools.reproduce.p3_training import CONTROL, STAGED, c5, c6, c7
 from tools.reproduce.verdict import CHANGED, Outcome
 
 ROUNDS = np.array([10, 20, 30, 40])
-EVALUATION = Evaluation(every=10)
+EVERY, DENSE = 10, 0
 SEEDS = 5
 DEVIATIONS = np.array([-2.0, -1.0, 0.0, 1.0, 2.0])[:, None] / 100
 
@@ -49,7 +48,7 @@ def peaked(agents, passes):
 
 def test_what_p3_says_is_shown_where_the_numbers_say_so():
     cells = table(peaked)
-    verdicts = c1(cells, {"text": made()}), c2(cells), c3(cells), c4(cells), c5(cells, EVALUATION)
+    verdicts = c1(cells, {"text": made()}), c2(cells), c3(cells), c4(cells), c5(cells, EVERY, DENSE)
     assert [verdict.outcome for verdict in verdicts] == [Outcome.SHOWN] * 5
     assert [verdict.item for verdict in verdicts] == ["C1", "C2", "C3", "C4", "C5"]
 
@@ -108,9 +107,22 @@ def test_every_run_reaches_the_common_target_and_one_does_not_reach_a_percent_mo
 
 
 def test_without_a_gain_personalised_models_need_as_many_rounds():
-    found = c5(table(gain=0.0, spread=1.0), EVALUATION)
+    found = c5(table(gain=0.0, spread=1.0), EVERY, DENSE)
     assert found.outcome is Outcome.NOT_SHOWN
     assert "1.00 [1.00, 1.00] times the rounds" in found.numbers
+
+
+def test_coarse_evaluations_are_beside_c5_and_do_not_decide_it():
+    """Initial accuracy is at .8 after 20 rounds of 40, personalised accuracy after 2, which only dense rounds show."""
+    rounds = np.array([1, 2, 3, 4, 5, 10, 20, 30, 40])
+    own = np.array([0.5, 0.8, 0.85, 0.85, 0.85, 0.85, 0.9, 0.9, 0.9]) + DEVIATIONS / 100
+    initial = np.array([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 0.8, 0.8]) + np.zeros_like(DEVIATIONS)
+    cells = {(agents, passes): Curves(rounds, initial, own) for agents, passes in product(AGENTS, PASSES)}
+    found = c5(cells, 10, 5)
+    assert found.outcome is Outcome.SHOWN
+    assert "to 80%: 0.10 [" in found.numbers
+    coarsely = np.log(10 * 0.8 / (0.85 + DEVIATIONS / 100) / 20).mean()
+    assert f"it is {np.exp(coarsely):.2f} [" in found.analysis
 
 
 def stages(end, own):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fl.learning_config import Evaluation
-from tools.reproduce.reached import early_read, rounds_to
+from tools.reproduce.reached import coarse, evaluated_read, rounds_to
 
 ROUNDS = np.array([10, 20, 30, 40])
 
@@ -39,20 +39,23 @@ def test_a_target_that_is_there_from_the_start_is_refused():
 
 
 @pytest.mark.parametrize(
-    ("evaluation", "said"),
+    ("dense", "often", "counts"),
     [
-        (
-            Evaluation(every=10),
-            "Evaluations are every 10 rounds, and between two",
-        ),
-        (
-            Evaluation(every=10, dense_rounds=6),
-            "after each of the first 6 rounds, then every 10",
-        ),
+        (0, "Evaluations are every 10 rounds, and between two", "1 of 2 own, 1 of 4 others"),
+        (6, "after each of the first 6, then every 10 rounds", "No target is reached by the first"),
     ],
 )
-def test_runs_that_are_there_by_the_first_evaluation_are_counted(evaluation, said):
-    """Of two settings of two seeds: after 5 and 10 rounds, and after 15 and 20."""
-    found = early_read([np.array([5.0, 10.0]), np.array([15.0, 20.0])], evaluation)
-    assert said in found
-    assert ("No run is there" if evaluation.dense_rounds else "2 of 4 runs are there by the first") in found
+def test_targets_that_are_reached_by_the_first_evaluation_are_counted_by_what_reaches_them(dense, often, counts):
+    said = evaluated_read(
+        {"own": [np.array([5.0, 15.0])], "others": [np.array([10.0, 20.0]), np.array([11, 12])]}, 10, dense
+    )
+    assert often in said
+    assert counts in said
+
+
+def test_coarse_evaluations_are_those_that_there_would_be_without_dense_rounds():
+    usual, dense = Evaluation(every=3), Evaluation(every=3, dense_rounds=5)
+    for rounds in (7, 9):
+        found = np.array([done for done in range(1, rounds + 1) if dense.due(done, rounds)])
+        wanted = [done for done in range(1, rounds + 1) if usual.due(done, rounds)]
+        assert found[coarse(found, 3)].tolist() == wanted
