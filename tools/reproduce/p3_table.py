@@ -43,8 +43,17 @@ def c1(cells: Table, others: Mapping[str, Curves]) -> Verdict:
         "after the last round, paired over seeds, lies above 0 in each.",
         shown(not failed),
         f"initial / personalised: {rows}; smallest gain of a cell {least.points(sign=True)} points; {more} points",
-        why + (f" Not so in: {', '.join(failed)}." if failed else ""),
+        why + (f" Not so in: {', '.join(failed)}." if failed else "") + "".join(map(_course, others, others.values())),
     )
+
+
+def _course(name: str, one: Curves) -> str:
+    """Say what personalisation gains in the course of training, where there is one."""
+    gains = one.personalised - one.initial
+    said = [
+        f"{Mean.of(gain).points(sign=True)} after {done} rounds" for done, gain in zip(one.rounds, gains.T, strict=True)
+    ]
+    return f" In the course of training {name} gains, in points, {', '.join(said)}." if len(said) > 1 else ""
 
 
 def c2(cells: Table) -> Verdict:

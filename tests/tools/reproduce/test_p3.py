@@ -61,6 +61,14 @@ def test_one_setting_without_a_gain_is_named_and_enough_against_c1():
     assert "Not so in: text." in c1(table(), {"text": made(gain=-0.02)}).analysis
 
 
+def test_a_gain_that_is_lost_in_the_course_of_training_can_be_seen_in_c1():
+    initial = curve(0.5, 0.8)
+    lost = Curves(ROUNDS, initial, initial + np.array([0.03, 0.02, 0.01, 0.0]))
+    said = c1(table(), {"text": lost}).analysis
+    assert "text gains, in points, +3.0 [3.0, 3.0] after 10 rounds, +2.0 [2.0, 2.0] after 20 rounds" in said
+    assert said.endswith("+0.0 [0.0, 0.0] after 40 rounds.")
+
+
 @pytest.mark.parametrize("spread", [0.5, 1.0, 2.0])
 def test_the_spread_over_runs_has_to_be_smaller(spread):
     cells = table(spread=spread)
