@@ -314,7 +314,7 @@ def test_recipes_have_the_settings_and_seeds_that_verdicts_ask_for(quick):
     assert settings["gap"] == {"ideal", "no noise", *pairs, *(() if quick else ("0 dB",))}
     assert settings["power"] == {*p1_power.RULES, p1_power.SELECTIVE}
     assert {job.seed for job in planned["link"]} == set(range(1, 6))
-    assert {job.seed for job in planned["gap"]} == set(range(1, 11 if quick else 21))
+    assert {job.seed for job in planned["gap"]} == set(range(1, 11 if quick else 17))
 
 
 def test_all_figures_are_drawn(made, cells):
