@@ -1,6 +1,7 @@
 """P2, what training with as many inner steps as agents take to personalise gives in accuracy (B1)."""
 
 from collections.abc import Sequence
+from math import isfinite
 
 import numpy as np
 
@@ -133,8 +134,20 @@ def _fast(results: Results) -> str:
     return (
         f" With ten times the rate, α = .1, the gains are {said} points under class skew; at ν = {most} {across}, two "
         f"classes minus iid {growth.points(sign=True)}: there the statement {'holds' if holds else 'does not hold'} by "
-        "the same rule."
+        f"the same rule.{_lost(results)}"
     )
+
+
+def _lost(results: Results) -> str:
+    """Say which runs at ten times the inner rate ended with a model that is none."""
+    points = [point(family, nu) for family in FAST_PARTITIONS for nu in (NUS[0], NUS[-1])]
+    ends = {name: [records[-1].get("train_loss", 0.0) for records in results.histories(name)] for name in points}
+    found = [
+        f"{lost} of {len(losses)} runs of {name!r}"
+        for name, losses in ends.items()
+        if (lost := sum(loss is None or not isfinite(loss) for loss in losses))
+    ]
+    return f" Training diverged, to a loss that is no number, in {', '.join(found)}." if found else ""
 
 
 def first_order_trained(results: Results) -> Sequence[str]:

@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from tests.tools.reproduce.made import material, recipes
+from tests.tools.reproduce.made import material, recipes, written
 from tools.reproduce import p2_drawings, p2_gradients, p2_speed, p2_steps
 from tools.reproduce.p2 import PAPER, judge
 from tools.reproduce.verdict import Outcome
@@ -89,6 +89,16 @@ def test_ten_times_the_rate_is_judged_by_the_same_rule_beside_the_usual_one(made
     assert found.outcome is Outcome.NOT_SHOWN
     assert of_b1 in found.analysis
     assert f"there the statement {of_b2}" in p2_speed.b2(results).analysis
+
+
+def test_runs_at_ten_times_the_rate_that_diverged_are_named(tmp_path):
+    def record(sweep, job, rounds):
+        lost = job.point == "α = .1, two classes, ν = 5" and job.seed < 4 and rounds > 7
+        accuracy = [0.1 if lost else 0.9] * 6
+        return {"new_agent_accuracy": 0.9, "accuracy_by_step": accuracy, "train_loss": None if lost else 0.2}
+
+    found = p2_steps.b1(written(tmp_path, PAPER, record, quick=False).sweeps["steps"]).analysis
+    assert "Training diverged, to a loss that is no number, in 3 of 5 runs of 'α = .1, two classes, ν = 5'." in found
 
 
 def test_a_gradient_without_its_hessian_fails_b4_and_b3(monkeypatch):
