@@ -168,10 +168,10 @@ def test_what_was_measured_is_kept_until_it_is_about_something_else(tmp_path, mo
     assert kept(tmp_path, "time", "a", measure) == first == {"n": 1, "pair": [1.0, 2.0]}
     assert kept(tmp_path, "time", "b", measure)["n"] == 2
     assert len(calls) == 2
-    for part, other in (("machine", "another processor, 64 cores"), ("code", "0123")):
+    for part, other in (("machine", "another processor, 64 cores"), ("code", "0123"), ("libraries", "torch 9.9")):
         monkeypatch.setattr(p4_kept, part, lambda other=other: other)
         assert kept(tmp_path, "time", "b", measure) == kept(tmp_path, "time", "b", measure)
-    assert len(calls) == 4
+    assert len(calls) == 5
 
 
 def test_what_was_kept_before_keys_were_is_measured_again(tmp_path):
