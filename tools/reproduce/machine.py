@@ -32,7 +32,7 @@ def machine() -> str:
 
 
 def libraries() -> str:
-    """Return the libraries that measurements compute with, and their versions: times and last digits change with them."""
+    """Return the libraries that measurements compute with, by version: times and last digits change with them."""
     return ", ".join(f"{one.__name__} {one.__version__}" for one in (np, scipy, torch))
 
 
