@@ -160,9 +160,7 @@ def test_images_of_a_round_are_counted_from_the_recipe(tmp_path, changes, theirs
     """A support set is taken twice, by its gradient and by the product with its Hessian; a query set once."""
     results = written(tmp_path, PAPER, record(), [*SHORT, *changes]).sweeps["link"]
     found = p1_link.a5(results).analysis
-    assert (
-        f"It takes {theirs} images a round, meta-learning {ours}, where a product with the Hessian" in found
-    )
+    assert f"It takes {theirs} images a round, meta-learning {ours}, where a product with the Hessian" in found
     assert f"the two are {words}. FedAvg's rate, 0.4, was not tuned for it." in found
 
 
