@@ -175,7 +175,7 @@ def test_a1_and_a2_say_what_was_run_as_the_recipe_has_it(made, tmp_path):
     assert "It is 4 agents, 5 shots, 8 filters a layer, α = 0.4, 10 rounds, 10 seeds. Pilots" in short.changed
     full = recipes(PAPER, quick=False)["gap"]
     assert p1_setting.runs_read(Results(tmp_path, full)) == (
-        "4 agents, 5 shots, 16 filters a layer, α = 0.4, 200 rounds, 20 seeds"
+        "4 agents, 5 shots, 16 filters a layer, α = 0.4, 200 rounds, 16 seeds"
     )
     assert {job.config.task.classes_per_agent for job in full} == {5}
 
