@@ -1,10 +1,14 @@
-"""What a measurement that is no run depends on beside its settings: the code, and the machine."""
+"""What a measurement that is no run depends on beside its settings: the code, the libraries, and the machine."""
 
 import hashlib
 import os
 import platform
 from functools import lru_cache
 from pathlib import Path
+
+import numpy as np
+import scipy
+import torch
 
 ROOT = Path(__file__).parents[2]
 MEASURING = (
@@ -25,6 +29,11 @@ PROCESSORS = Path("/proc/cpuinfo")
 def machine() -> str:
     """Return the processor's name and how many cores there are."""
     return f"{_processor()}, {os.cpu_count()} cores"
+
+
+def libraries() -> str:
+    """Return the libraries that measurements compute with, by version: times and last digits change with them."""
+    return ", ".join(f"{one.__name__} {one.__version__}" for one in (np, scipy, torch))
 
 
 @lru_cache(maxsize=1)

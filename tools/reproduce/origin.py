@@ -1,4 +1,4 @@
-"""Which code a page is made of: that of its runs, as their manifests say, and that which judged and drew them."""
+"""Which code a page is made of: that of its runs, as their manifests say, of measurements, and that which judged."""
 
 import json
 import tomllib
@@ -8,6 +8,7 @@ from typing import Any
 
 from fl.manifest import git_hash, version
 from tools.reproduce.machine import machine
+from tools.reproduce.p4_kept import commits
 from tools.reproduce.paper import Material
 from tools.sweep.results import run_folder
 
@@ -16,14 +17,13 @@ UNKNOWN = "version and commit not recorded"
 
 
 def origin(material: Material) -> str:
-    """Return version and commit of the runs, all that there are, and those of what is no run, in sentences."""
+    """Return version and commit of the runs, all that there are, and those of what is no run, in sentences.
+
+    Measurements that are kept have the commit that made them, which may be older than the one that judges.
+    """
     folders = {run_folder(found.folder, job).path for found in material.sweeps.values() for job in found.jobs}
     counts = Counter(code_of(folder / "manifest.json") for folder in folders)
-    if len(counts) == 1:
-        runs = next(iter(counts))
-    else:
-        runs = "; ".join(f"{code} ({count} of {len(folders)})" for code, count in counts.most_common())
-    return f"Runs: {runs}. Judged, and measured where no run is: {this_code()}, on {machine()}."
+    return f"Runs: {_shares(counts)}. {_measured(material.folder)}{this_code()}, on {machine()}."
 
 
 def code_of(manifest: Path) -> str:
@@ -40,6 +40,21 @@ def this_code() -> str:
     """Return version and commit of the code that runs now; where it is not installed, the version of its source."""
     found = version()
     return _named(_source_version() if found == "unknown" else found, git_hash())
+
+
+def _measured(folder: Path) -> str:
+    """Return which commits made the measurements that are kept, up to where the code that judges is named."""
+    counts = Counter({commit or "not recorded": count for commit, count in commits(folder).items()})
+    if not counts:
+        return "Judged, and measured where no run is: "
+    return f"Measured where no run is: commit {_shares(counts)}; judged: "
+
+
+def _shares(counts: Counter[str]) -> str:
+    """Return what was counted, with its share of all if it is not alone."""
+    if len(counts) == 1:
+        return next(iter(counts))
+    return "; ".join(f"{name} ({count} of {counts.total()})" for name, count in counts.most_common())
 
 
 def _named(number: str | None, commit: str | None) -> str:

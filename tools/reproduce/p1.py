@@ -35,7 +35,8 @@ PAPER = Paper(
         "max-pooling are not products with the Hessian; Adam at the server on the meta-gradient: in pilots of "
         "one seed, plain averaging at rates at which it learns as fast scattered by several points between links; the "
         "models, narrower than usual for the time they take. All settings of a seed see the same episodes. For A2 "
-        "four agents hold five characters each, five shots, and train until they know them."
+        "four agents hold five characters each. A1 and A2 say of which shots, widths, rounds and seeds their runs are; "
+        "A3 to A5 are of the runs of A1."
     ),
     sweeps=("link", "gap", "power"),
     judge=judge,

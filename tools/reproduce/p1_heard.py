@@ -14,8 +14,8 @@ def sat_out(results: Results, point: str) -> float:
 
 def ladder_read(results: Results, points: Sequence[str]) -> str:
     """Say who sits out at each SNR of a ladder, and whether noise is all that changes along it."""
-    shares = {point: f"{100 * sat_out(results, point):.1f} %" for point in points}
-    said = ", ".join(f"{share} at {point}" for point, share in shares.items())
+    shares = {point: sat_out(results, point) for point in points}
+    said = ", ".join(f"{100 * share:.1f} % at {point}" for point, share in shares.items())
     ladder = "noise alone" if len(set(shares.values())) == 1 else "who is heard as well as of noise"
     return (
         f"Of the agents of a round {said} sit out and wait with their update (headroom below uplink.min_headroom_db): "

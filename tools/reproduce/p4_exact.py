@@ -38,6 +38,12 @@ SCARCE = 20
 """Images of an agent that are too few."""
 NO_PASS = -1
 """What torch calls the backward pass that a thread is in where it is in none."""
+PASS = "_current_graph_task_id"
+"""Of torch._C: which backward pass this thread is in.
+
+No public call says it: gradients are disabled in a pass, but not in one that makes a graph (exact Hessians), and they
+are outside one, under no_grad; hooks have to be put on nodes of a graph that only the code that is measured holds.
+"""
 
 
 def distances(config: Config, cache: Path, trials: int) -> list[dict[str, Any]]:
@@ -75,15 +81,25 @@ class BackwardKernels(TorchDispatchMode):
     That is every kernel that autograd runs in a backward pass, whatever its name, and elsewhere every kernel that is
     named for one, which code that writes a gradient out calls (`fl.models.Mlp`). A gradient that is written out of
     other kernels alone is not seen.
+
+    Raises:
+        RuntimeError: this torch does not say which backward pass a thread is in.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.count = 0
+        current = getattr(torch._C, PASS, None)
+        if current is None:
+            raise RuntimeError(
+                f"D5 asks torch which backward pass a thread is in (torch._C.{PASS}, which is not public), and torch "
+                f"{torch.__version__} has no such call; install a version that has it, as 2.4 does, or adapt "
+                "tools/reproduce/p4_exact.py"
+            )
+        self.current, self.count = current, 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Count an operation that a backward pass runs, or whose name says that it is of one, and do it."""
-        self.count += torch._C._current_graph_task_id() != NO_PASS or "backward" in func.__name__
+        self.count += self.current() != NO_PASS or "backward" in func.__name__
         return func(*args, **(kwargs or {}))
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tools.bench.analytic.air import FALL, threshold
-from tools.bench.analytic.race import CLAIMED
+from tools.bench.analytic.race import CLAIMED, ROUNDS
 from tools.reproduce.verdict import Mean, Verdict, shown
 
 EXACT = 1e-8
@@ -44,12 +44,13 @@ def d2(races: Mapping[str, Any]) -> Verdict:
     """Return whether closed-form training takes at most the claimed share of FedAvg's time."""
     walls = {name: log_mean([row["ratio"] for row in found["rows"]]) for name, found in races.items()}
     works = {name: log_mean([row["processor_ratio"] for row in found["rows"]]) for name, found in races.items()}
-    missed = sum(not row["reached"] for found in races.values() for row in found["rows"])
+    missed = {name: sum(not row["reached"] for row in found["rows"]) for name, found in races.items()}
+    total = sum(missed.values())
     above = [name for name, ratio in walls.items() if ratio[2] > CLAIMED]
     parts = "; ".join(
         f"{name}: {percent(walls[name])} of the wall time ({found['seconds']:.2f} against "
         f"{found['fedavg_seconds']:.1f} s, medians), {percent(works[name])} of the processor time, to "
-        f"{found['accuracy']:.1%}, FedAvg in {found['fedavg_rounds']:.0f} rounds"
+        f"{found['accuracy']:.1%}, FedAvg in {'at least ' * bool(missed[name])}{found['fedavg_rounds']:.0f} rounds"
         for name, found in races.items()
     )
     return Verdict(
@@ -62,7 +63,7 @@ def d2(races: Mapping[str, Any]) -> Verdict:
         f"Rounds of FedAvg at its fastest rate to the accuracy of the closed form, by seed: {_rounds(races)}. Both "
         "train the same network of two layers on two classes an agent."
         + (f" Not below 17 % with its interval: {'; '.join(above)}." if above else "")
-        + (f" In {missed} races FedAvg did not get there, so they are bounds." if missed else ""),
+        + (f" Races in which FedAvg did not get there, whose ratios are bounds: {total}." if total else ""),
     )
 
 
@@ -82,11 +83,10 @@ def d5(counts: Mapping[str, int]) -> Verdict:
 def air(found: Mapping[str, Any]) -> Verdict:
     """Return whether accuracy over the air has a threshold in SNR."""
     limits = {name: threshold(dict(found), name) for name in found["curves"]}
-    best, exact = limits[next(iter(limits))], Mean.of(np.array(found["exact"]))
+    best, exact = limits[next(iter(limits))], np.array(found["exact"])
     curves = "; ".join(
-        f"{name}: "
-        + ", ".join(f"{snr:.0f} dB {np.mean(row):.1%}" for snr, row in zip(found["snrs_db"], curve, strict=True))
-        + f", threshold {'beyond the last' if limits[name] is None else f'{limits[name]:.0f} dB'}"
+        f"{name}: {_over_snr(found['snrs_db'], curve, exact)}, "
+        f"threshold {'beyond the last' if limits[name] is None else f'{limits[name]:.0f} dB'}"
         for name, curve in found["curves"].items()
     )
     return Verdict(
@@ -95,25 +95,44 @@ def air(found: Mapping[str, Any]) -> Verdict:
         "of error-free links. Rule: with negative eigenvalues clipped and γ at the noise scale the mean stays within "
         f"{100 * FALL:.0f} points of error-free links from an SNR above the lowest on.",
         shown(best is not None and best > found["snrs_db"][0]),
-        f"error-free {exact.points()} %; {curves}",
+        f"error-free {Mean.of(exact).points()} %; over the air, and in brackets minus error-free links, in points, "
+        f"paired over {len(exact)} seeds, with its interval: {curves}",
         f"Block Rayleigh fading, truncated inversion, new agents before personalisation. {_halves(limits)}",
     )
 
 
+def _over_snr(snrs_db: Sequence[float], curve: Sequence[Sequence[float]], exact: np.ndarray) -> str:
+    """Return the accuracy at each SNR with its difference to error-free links, paired over seeds, in points."""
+    rows = [np.array(row) for row in curve]
+    return ", ".join(
+        f"{snr:.0f} dB {row.mean():.1%} ({Mean.of(row - exact).points(sign=True)})"
+        for snr, row in zip(snrs_db, rows, strict=True)
+    )
+
+
 def _rounds(races: Mapping[str, Any]) -> str:
-    """Say in how many rounds FedAvg was there, least and most of the seeds."""
-    by_size = {name: [row["fedavg_rounds"] for row in found["rows"]] for name, found in races.items()}
-    return "; ".join(f"{name}: {min(rounds)} to {max(rounds)}" for name, rounds in by_size.items())
+    """Say in how many rounds FedAvg was there, least and most of the seeds with which it got there."""
+    said = []
+    for name, found in races.items():
+        rounds = [row["fedavg_rounds"] for row in found["rows"] if row["reached"]]
+        missed = len(found["rows"]) - len(rounds)
+        words = [f"{min(rounds)} to {max(rounds)}"] if rounds else []
+        if missed:
+            words.append(f"not within {ROUNDS} in {missed} of {len(found['rows'])} races")
+        said.append(f"{name}: {', '.join(words)}")
+    return "; ".join(said)
 
 
 def _halves(limits: Mapping[str, float | None]) -> str:
     """Say whether clipping and γ are both needed, as far as thresholds tell."""
     both, *others = limits
     helped = [name for name in others if limits[name] is not None]
-    if helped:
-        found = f"There is a threshold without both as well: {', '.join(helped)}."
+    if limits[both] is None and helped:
+        found = f"There is no threshold in these SNRs with both, but there is one otherwise: {', '.join(helped)}."
     elif limits[both] is None:
         found = "There is no threshold in these SNRs, with both or without."
+    elif helped:
+        found = f"There is a threshold with both, and without both as well: {', '.join(helped)}."
     else:
         found = f"There is a threshold with both, and none in these SNRs without: {', '.join(others)}."
     return (

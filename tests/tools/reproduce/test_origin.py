@@ -6,8 +6,9 @@ import json
 import pytest
 
 from tests.tools.reproduce.made import material
-from tools.reproduce import machine, origin
+from tools.reproduce import machine, origin, p4_kept
 from tools.reproduce.p4 import PAPER
+from tools.reproduce.p4_kept import kept
 from tools.sweep.results import run_folder
 
 
@@ -48,6 +49,37 @@ def test_runs_whose_code_is_not_known_are_said_to_be(made):
     assert "airmeta 0.1.0, commit not recorded (5 of " in origin.origin(made)
     sign(made, None, version=None)
     assert f"Runs: {origin.UNKNOWN}." in origin.origin(made)
+
+
+def measure(made, monkeypatch, name, commit, about="a"):
+    monkeypatch.setattr(p4_kept, "git_hash", lambda: commit)
+    return kept(made.folder, name, about, lambda: commit)
+
+
+def test_what_was_kept_has_the_commit_that_measured_it_and_not_the_one_that_judges(made, monkeypatch):
+    monkeypatch.setattr(origin, "git_hash", lambda: "0dd0dd")
+    assert measure(made, monkeypatch, "time", "abcdef") == measure(made, monkeypatch, "time", "later") == "abcdef"
+    measured, judged = origin.origin(made).split(". Measured where no run is: ")[1].split("; judged: ")
+    assert measured == "commit abcdef"
+    assert "commit 0dd0dd" in judged
+    assert machine.machine() in judged
+
+
+def test_several_commits_that_measured_are_all_named(made, monkeypatch):
+    for name, commit in (("time", "abcdef"), ("distances", "abcdef"), ("backward", None)):
+        measure(made, monkeypatch, name, commit)
+    said = origin.origin(made)
+    assert "Measured where no run is: commit abcdef (2 of 3); not recorded (1 of 3); judged: airmeta" in said
+
+
+def test_what_other_code_libraries_or_machines_measured_is_not_on_the_page(made, monkeypatch):
+    for part in ("code", "libraries", "machine"):
+        with monkeypatch.context() as elsewhere:
+            elsewhere.setattr(p4_kept, part, lambda: "another")
+            measure(made, elsewhere, part, "abcdef")
+    assert ". Judged, and measured where no run is: airmeta" in origin.origin(made)
+    assert measure(made, monkeypatch, "code", "fedcba") == "fedcba"
+    assert "Measured where no run is: commit fedcba; judged" in origin.origin(made)
 
 
 def test_code_that_is_not_installed_has_the_version_of_its_source(monkeypatch):

@@ -12,10 +12,11 @@ from fl.theory.floors import phase_only_floor
 from fl.theory.tasks import training_tasks
 from tests.tools.reproduce.made import recipes, written
 from tools.bench.oamp import SNRS_DB, TABLE
-from tools.reproduce import p1_bound, p1_drawings, p1_gap, p1_heard, p1_link, p1_power, p1_receiver
+from tools.reproduce import p1_bound, p1_drawings, p1_gap, p1_heard, p1_link, p1_power, p1_receiver, p1_setting
 from tools.reproduce.p1 import PAPER, judge
 from tools.reproduce.p1_receiver import Cell
 from tools.reproduce.verdict import CHANGED, Mean, Outcome
+from tools.sweep.results import Results
 
 SHORT = ["rounds=10", "evaluation.every=5"]
 LOSSES = {
@@ -134,6 +135,56 @@ def test_what_a_round_costs_either_is_read_from_the_recipe(made):
     said = p1_link.a5(made().sweeps["link"]).analysis
     assert "FedAvg takes 4 steps of SGD on 25 images each" in said
     assert "a gradient of 15 images, one of 15, and a product with the Hessian of 15" in said
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "words"), [(0.9, "ahead"), (0.7, "behind"), (0.8, "not told apart")], ids=["ahead", "behind", "alike"]
+)
+def test_fedavg_of_as_many_images_is_said_to_be_where_its_interval_has_it(made, accuracy, words):
+    """Meta-learning has 80 %; seeds of a setting differ by .2 points of their own."""
+    results = made(accuracies=ACCURACIES | {p1_link.EQUAL: accuracy}).sweeps["link"]
+    difference = p1_link.accuracy_change(results, p1_link.USUAL, p1_link.EQUAL)
+    found = p1_link.a5(results).analysis
+    assert f"With 3 steps on 15 images FedAvg is {words}: meta-pFL's difference to it is " in found
+    assert f"{difference.points(sign=True)} points." in found
+
+
+@pytest.mark.parametrize(
+    ("changes", "theirs", "ours", "words"),
+    [
+        ([], 45, 45, "equal in images, not in computing"),
+        (["task.shots=1", "task.queries=2"], 45, 5 + 5 + 10, "equal neither in images nor computing"),
+    ],
+)
+def test_images_of_a_round_are_counted_from_the_recipe(tmp_path, changes, theirs, ours, words):
+    """A support set is taken twice, by its gradient and by the product with its Hessian; a query set once."""
+    results = written(tmp_path, PAPER, record(), [*SHORT, *changes]).sweeps["link"]
+    found = p1_link.a5(results).analysis
+    assert f"It takes {theirs} images a round, meta-learning {ours}, where a product with the Hessian" in found
+    assert f"the two are {words}. FedAvg's rate, 0.4, was not tuned for it." in found
+
+
+def test_a1_and_a2_say_what_was_run_as_the_recipe_has_it(made, tmp_path):
+    """The short form has narrower models for A2, and fewer rounds, which `SHORT` sets here."""
+    sweeps = made().sweeps
+    assert p1_link.a1(sweeps["link"]).numbers.startswith(
+        "Of 10 agents, 3 shots, 8 filters a layer, α = 0.4, 10 rounds, 5 seeds. "
+    )
+    short = p1_gap.a2(sweeps["gap"])
+    assert short.numbers.startswith("Of 4 agents, 5 shots, 8 filters a layer, α = 0.4, 10 rounds, 10 seeds. ")
+    assert "It is 4 agents, 5 shots, 8 filters a layer, α = 0.4, 10 rounds, 10 seeds. Pilots" in short.changed
+    full = recipes(PAPER, quick=False)["gap"]
+    assert p1_setting.runs_read(Results(tmp_path, full)) == (
+        "4 agents, 5 shots, 16 filters a layer, α = 0.4, 200 rounds, 16 seeds"
+    )
+    assert {job.config.task.classes_per_agent for job in full} == {5}
+
+
+def test_how_far_training_had_come_is_said_beside_a2(made):
+    results = made().sweeps["gap"]
+    noisy, ideal = (p1_link.late_loss(results, point).mean() for point in ("10 dB", "ideal"))
+    said = f"Here T is 10 rounds, in whose last fifth the training loss is {noisy:.2f} nats at 10 dB and {ideal:.2f}"
+    assert said in p1_gap.a2(results).analysis
 
 
 @pytest.mark.parametrize(
@@ -257,6 +308,14 @@ def test_who_sits_out_along_the_snr_ladder_is_said_beside_a1(made):
     assert "Of the agents of a round 20.0 % at 10 dB, 0.0 % at 19 dB, 0.0 % at 30 dB sit out" in found
     assert "the SNR ladder is one of who is heard as well as of noise." in found
     assert p1_heard.ladder_read(results, ("19 dB", "30 dB")).endswith("the SNR ladder is one of noise alone.")
+
+
+def test_shares_that_differ_by_less_than_is_printed_are_not_the_same(monkeypatch):
+    shares = {"19 dB": 0.02501, "30 dB": 0.02502}
+    monkeypatch.setattr(p1_heard, "sat_out", lambda results, point: shares[point])
+    said = p1_heard.ladder_read(None, ("19 dB", "30 dB"))
+    assert "2.5 % at 19 dB, 2.5 % at 30 dB" in said
+    assert said.endswith("who is heard as well as of noise.")
 
 
 @pytest.mark.parametrize(
