@@ -10,8 +10,10 @@ from tools.reproduce.p2_steps import PARTITIONS, USUAL, accuracy, gain, has, poi
 from tools.reproduce.paper import Drawing, Material
 from tools.reproduce.shapes import band, forest
 from tools.reproduce.verdict import Mean
+from tools.sweep.results import Results
 
 SHOWN_STEPS = NUS[-1]
+LEFT_OUT = "Settings of which runs diverged are left out; B1 names them."
 
 
 def by_round(material: Material) -> Figure:
@@ -42,7 +44,7 @@ def gains(material: Material) -> Figure:
         (point(family, nu), Mean.of(gain(results, family, nu)))
         for family in (*PARTITIONS, *p2_steps.FAST_PARTITIONS)
         for nu in NUS[1:]
-        if has(results, family, nu)
+        if _drawn(results, family, nu)
     ]
     return forest("gain in accuracy (points)", rows, scale=100)
 
@@ -54,9 +56,14 @@ def rounds(material: Material) -> Figure:
         (point(family, nu), Mean.of(np.subtract(*p2_speed.speed(results, family, nu))))
         for family in (*PARTITIONS, *p2_steps.FAST_PARTITIONS)
         for nu in NUS[1:]
-        if has(results, family, nu)
+        if _drawn(results, family, nu)
     ]
     return forest("difference in rounds", rows)
+
+
+def _drawn(results: Results, family: str, nu: int) -> bool:
+    """Return whether a setting is there, and none of its runs diverged: it would leave no scale for the others."""
+    return has(results, family, nu) and not any(p2_steps.diverged(results, family, one) for one in (1, nu))
 
 
 def first_order(material: Material) -> Figure:
@@ -110,10 +117,10 @@ DRAWINGS = (
     Drawing(
         "gains",
         "What training with as many steps as agents take gains over training with one: mean and 95 % interval, paired "
-        "over seeds (B1).",
+        f"over seeds (B1). {LEFT_OUT}",
         gains,
     ),
-    Drawing("speed", "The same in rounds to 90 % of the best accuracy: below 0 is faster (B2).", rounds),
+    Drawing("speed", f"The same in rounds to 90 % of the best accuracy: below 0 is faster (B2). {LEFT_OUT}", rounds),
     Drawing("first-order", "What leaving the Hessian out costs; band: 95 % over 10 problems (B5).", first_order),
     Drawing(
         "smoothness",

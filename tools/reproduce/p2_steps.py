@@ -139,15 +139,20 @@ def _fast(results: Results) -> str:
 
 
 def _lost(results: Results) -> str:
-    """Say which runs at ten times the inner rate ended with a model that is none."""
-    points = [point(family, nu) for family in FAST_PARTITIONS for nu in (NUS[0], NUS[-1])]
-    ends = {name: [records[-1].get("train_loss", 0.0) for records in results.histories(name)] for name in points}
+    """Say which runs at ten times the inner rate diverged."""
+    settings = [(family, nu) for family in FAST_PARTITIONS for nu in (NUS[0], NUS[-1])]
     found = [
-        f"{lost} of {len(losses)} runs of {name!r}"
-        for name, losses in ends.items()
-        if (lost := sum(loss is None or not isfinite(loss) for loss in losses))
+        f"{lost} of {len(results.of(point(*setting)))} runs of {point(*setting)!r}"
+        for setting in settings
+        if (lost := diverged(results, *setting))
     ]
     return f" Training diverged, to a loss that is no number, in {', '.join(found)}." if found else ""
+
+
+def diverged(results: Results, family: str, nu: int) -> int:
+    """Return how many runs of a setting ended with a training loss that is no number."""
+    ends = [records[-1].get("train_loss", 0.0) for records in results.histories(point(family, nu))]
+    return sum(loss is None or not isfinite(loss) for loss in ends)
 
 
 def first_order_trained(results: Results) -> Sequence[str]:

@@ -97,8 +97,13 @@ def test_runs_at_ten_times_the_rate_that_diverged_are_named(tmp_path):
         accuracy = [0.1 if lost else 0.9] * 6
         return {"new_agent_accuracy": 0.9, "accuracy_by_step": accuracy, "train_loss": None if lost else 0.2}
 
-    found = p2_steps.b1(written(tmp_path, PAPER, record, quick=False).sweeps["steps"]).analysis
+    results = written(tmp_path, PAPER, record, quick=False)
+    found = p2_steps.b1(results.sweeps["steps"]).analysis
     assert "Training diverged, to a loss that is no number, in 3 of 5 runs of 'α = .1, two classes, ν = 5'." in found
+    for draw in (p2_drawings.gains, p2_drawings.rounds):
+        drawn = {label.get_text() for label in draw(results).axes[0].get_yticklabels()}
+        assert "α = .1, ν = 5" in drawn
+        assert "α = .1, two classes, ν = 5" not in drawn
 
 
 def test_a_gradient_without_its_hessian_fails_b4_and_b3(monkeypatch):
