@@ -1,6 +1,8 @@
 """What the client does with what comes back from workers; these are made up, and so is time."""
 
 import itertools
+import time
+from types import SimpleNamespace
 
 import pytest
 from distributed.scheduler import KilledWorker
@@ -141,7 +143,8 @@ def test_a_stop_waits_for_its_own_runs_and_not_for_those_of_others(order, monkey
     stopped = Dispatch(Client([]), files, order.cache, order.sweep, "probe-mine", Lines(print))
     stopped._given.update({key: order.job.__class__("", 1, order.job.config, key) for key in ("theirs", "mine")})
     monkeypatch.setattr(stopped.client, "cancel", lambda futures: None, raising=False)
-    monkeypatch.setattr(dispatch.time, "sleep", lambda seconds: waits.append(seconds) or mine.release())
+    clock = SimpleNamespace(monotonic=time.monotonic, sleep=lambda seconds: waits.append(seconds) or mine.release())
+    monkeypatch.setattr(dispatch, "time", clock)  # of the module alone: other threads of this process sleep, too
     with mine, theirs:
         files.hold("mine", "probe-mine")
         files.hold("theirs", "probe-theirs")
