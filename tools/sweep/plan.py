@@ -95,6 +95,12 @@ class Study:
         given = [*self.overrides, *(item for point in self.points for item in point.overrides)]
         if "seed" in self.grid or any(item.partition("=")[0].strip() == "seed" for item in given):
             problems.append("seed: what a sweep repeats its settings with; give seeds = [1, 2, 3], or --seeds 1,2,3")
+        named = {item.partition("=")[0].strip() for item in given}
+        problems += [
+            f"grid: {key} is given by a setting, or for all runs, as well; give it in one place"
+            for key in self.grid
+            if key in named - {"seed"}
+        ]
         for key, values in self.grid.items():
             found = _problems(self.base, [*self.overrides, override(key, values[0])]) if values else ()
             problems += [f"grid: {problem}" for problem in found if ": unknown key" in problem]

@@ -76,7 +76,7 @@ class Results:
         """
         found = [job for job in self.jobs if job.point == point]
         if not found:
-            raise KeyError(f"{point}: no setting of this sweep; it has {', '.join(self.points)}")
+            raise KeyError(f"{point}: no setting of this sweep; it has {', '.join(map(repr, self.points))}")
         return found
 
     def histories(self, point: str) -> list[list[Record]]:

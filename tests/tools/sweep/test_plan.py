@@ -157,6 +157,14 @@ def test_a_file_that_is_wrong_says_what_and_what_to_do(written, text, says):
         (["--grid", "uplink.snr_db="], "uplink.snr_db has no values"),
         (["--grid", "uplink.snr_db=[1"], "not a TOML list"),
         (["--grid", "uplink.snr_db=1,2,1"], "grid: uplink.snr_db: 1 occurs twice; give each value once"),
+        (
+            ["--point", "a", "uplink.snr_db=19", "--grid", "uplink.snr_db=1,2"],
+            "grid: uplink.snr_db is given by a setting",
+        ),
+        (
+            ["--set", "uplink.snr_db=19", "--grid", "uplink.snr_db=1,2"],
+            "or for all runs, as well; give it in one place",
+        ),
         (["--grid", "uplink.snr_db=1,1.0"], "grid: uplink.snr_db: 1 and 1.0 are the same; give each value once"),
         (["--grid", "uplink.kind=ideal,symbol,ideal"], "grid: uplink.kind: ideal occurs twice"),
         (["--grid", "rounds=1", "--grid", "rounds=2"], "rounds has values already"),
