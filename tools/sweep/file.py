@@ -87,7 +87,10 @@ def bad_seeds(value: Any) -> str:
 def _read(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except OSError as error:
+        why = error.strerror or error
+        raise ConfigError([f"{path}: cannot be read ({why}); give the path of a TOML file"]) from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError([f"{path}: cannot be read as TOML ({error})"]) from error
 
 

@@ -180,6 +180,11 @@ def test_an_option_that_is_wrong_is_named_and_nothing_is_written(experiment, tmp
     assert not (tmp_path / "sweep" / "runs").exists() or not any((tmp_path / "sweep" / "runs").iterdir())
 
 
+def test_a_file_that_is_not_there_is_said_to_be_missing(tmp_path):
+    with pytest.raises(ConfigError, match=r"nothere.toml: cannot be read \(No such file or directory\); give the path"):
+        read_study(tmp_path / "nothere.toml")
+
+
 def test_true_is_not_one(experiment):
     Study(experiment, grid={"uplink.snr_db": [1, True]}).check()
 
